@@ -1,0 +1,30 @@
+"""Builds pygrad._kernels with cffi (API mode, out of line). setup.py names `ffibuilder`."""
+
+import sys
+from pathlib import Path
+
+from cffi import FFI
+
+FOLDER = Path("csrc")  # relative, as setuptools wants it: setup.py runs in the folder above
+SOURCES = sorted(str(path) for path in FOLDER.glob("*.c"))
+HEADERS = sorted(str(path) for path in FOLDER.glob("*") if path.suffix in {".h", ".inc"})
+
+header = (FOLDER / "pygrad.h").read_text(encoding="utf-8")
+declarations = "".join(line for line in header.splitlines(keepends=True) if not line.startswith("#"))
+
+# Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra"]
+
+ffibuilder = FFI()
+ffibuilder.cdef(declarations)
+ffibuilder.set_source(
+    "pygrad._kernels",
+    '#include "pygrad.h"',
+    sources=SOURCES,
+    depends=HEADERS,  # also what brings them into the sdist
+    include_dirs=[str(FOLDER)],
+    extra_compile_args=FLAGS if sys.platform != "win32" else [],
+)
+
+if __name__ == "__main__":
+    ffibuilder.compile(verbose=True)

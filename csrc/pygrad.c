@@ -1,0 +1,161 @@
+/* The exported functions: checks of addresses, reduction to matrices, and the call of the kernel in use. */
+#include "pygrad.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dispatch.h"
+
+enum { MOST_DIMENSIONS = 64 };
+
+/* An array as Python has it: strides in bytes. */
+struct array {
+    const void *p;
+    int ndim;
+    const ptrdiff_t *shape, *strides;
+};
+
+struct range {
+    uintptr_t low, high;
+};
+
+/* The addresses from the first to the last byte of an array. */
+static struct range range_of(struct array a, size_t element) {
+    struct range r = {(uintptr_t)a.p, (uintptr_t)a.p + element};
+    for (int i = 0; i < a.ndim; i++) {
+        if (a.shape[i] == 0) return (struct range){0, 0};
+        const ptrdiff_t reach = (a.shape[i] - 1) * a.strides[i];
+        if (reach < 0)
+            r.low -= (uintptr_t)-reach;
+        else
+            r.high += (uintptr_t)reach;
+    }
+    return r;
+}
+
+static bool meet(struct range a, struct range b) { return a.low < b.high && b.low < a.high; }
+
+static bool is_aligned(struct array a, size_t element) {
+    uintptr_t any = (uintptr_t)a.p;
+    for (int i = 0; i < a.ndim; i++)
+        if (a.shape[i] > 1) any |= (uintptr_t)a.strides[i];
+    return any % element == 0;
+}
+
+static bool coincide(struct array a, struct array b) {
+    if (a.p != b.p || a.ndim != b.ndim) return false;
+    for (int i = 0; i < a.ndim; i++)
+        if (a.shape[i] > 1 && a.strides[i] != b.strides[i]) return false;
+    return true;
+}
+
+/* Whether every element has an address of its own for certain: each stride steps over all that smaller strides reach. */
+static bool is_distinct(struct array a, size_t element) {
+    for (int i = 0; i < a.ndim; i++)
+        if (a.shape[i] == 0) return true;
+    for (int i = 0; i < a.ndim; i++) {
+        if (a.shape[i] == 1) continue;
+        const ptrdiff_t step = a.strides[i] < 0 ? -a.strides[i] : a.strides[i];
+        ptrdiff_t reach = (ptrdiff_t)element;
+        for (int j = 0; j < a.ndim; j++) {
+            const ptrdiff_t other = a.strides[j] < 0 ? -a.strides[j] : a.strides[j];
+            if (j != i && a.shape[j] > 1 && (other < step || (other == step && j < i))) reach += (a.shape[j] - 1) * other;
+        }
+        if (step < reach) return false;
+    }
+    return true;
+}
+
+/* The status that outputs and inputs give; outputs with a NULL pointer are not looked at. */
+static int check(size_t element, int outputs, const struct array *out, int inputs, const struct array *in,
+                 bool may_coincide) {
+    int status = PG_OK;
+    for (int i = 0; i < inputs; i++)
+        if (!is_aligned(in[i], element)) status = PG_UNALIGNED;
+    for (int o = 0; o < outputs; o++) {
+        if (!out[o].p) continue;
+        const struct range range = range_of(out[o], element);
+        for (int other = 0; other < o; other++)
+            if (out[other].p && meet(range, range_of(out[other], element))) return PG_OUTPUTS;
+        if (!is_aligned(out[o], element)) status = PG_UNALIGNED;
+        if (!is_distinct(out[o], element)) status = PG_OVERLAP;
+        for (int i = 0; i < inputs; i++)
+            if (meet(range, range_of(in[i], element)) && !(may_coincide && coincide(out[o], in[i]))) status = PG_OVERLAP;
+    }
+    return status;
+}
+
+/* Walks arrays of one shape, output first, in matrices: dimensions are ordered by the output's strides and merged where
+ * all arrays allow it; the last two that remain are the matrix. Offsets and strides count elements. */
+struct walk {
+    int arrays, ndim;
+    ptrdiff_t m, n;
+    ptrdiff_t shape[MOST_DIMENSIONS], index[MOST_DIMENSIONS];
+    ptrdiff_t stride[3][MOST_DIMENSIONS], offset[3], rs[3], cs[3];
+};
+
+/* false where there is no element to visit */
+static bool walk_start(struct walk *w, size_t element, int arrays, const struct array *a) {
+    w->arrays = arrays;
+    w->ndim = 0;
+    for (int i = 0; i < a[0].ndim; i++) {
+        if (a[0].shape[i] == 0) return false;
+        if (a[0].shape[i] == 1) continue;
+        int at = w->ndim++;
+        ptrdiff_t stride[3];
+        for (int k = 0; k < arrays; k++) stride[k] = a[k].strides[i] / (ptrdiff_t)element;
+        const ptrdiff_t size = stride[0] < 0 ? -stride[0] : stride[0];
+        for (; at > 0; at--) {
+            const ptrdiff_t before = w->stride[0][at - 1];
+            if ((before < 0 ? -before : before) >= size) break;
+            w->shape[at] = w->shape[at - 1];
+            for (int k = 0; k < arrays; k++) w->stride[k][at] = w->stride[k][at - 1];
+        }
+        w->shape[at] = a[0].shape[i];
+        for (int k = 0; k < arrays; k++) w->stride[k][at] = stride[k];
+    }
+    int merged = 0;
+    for (int i = 1; i < w->ndim; i++) {
+        bool merge = true;
+        for (int k = 0; k < arrays; k++) merge = merge && w->stride[k][merged] == w->shape[i] * w->stride[k][i];
+        merged += !merge;
+        w->shape[merged] = merge ? w->shape[merged] * w->shape[i] : w->shape[i];
+        for (int k = 0; k < arrays; k++) w->stride[k][merged] = w->stride[k][i];
+    }
+    w->ndim = w->ndim ? merged + 1 : 0;
+    w->n = w->ndim > 0 ? w->shape[w->ndim - 1] : 1;
+    w->m = w->ndim > 1 ? w->shape[w->ndim - 2] : 1;
+    for (int k = 0; k < arrays; k++) {
+        w->offset[k] = 0;
+        w->cs[k] = w->ndim > 0 ? w->stride[k][w->ndim - 1] : 1;
+        w->rs[k] = w->ndim > 1 ? w->stride[k][w->ndim - 2] : w->n * w->cs[k];
+    }
+    w->ndim = w->ndim > 2 ? w->ndim - 2 : 0;
+    for (int i = 0; i < w->ndim; i++) w->index[i] = 0;
+    return true;
+}
+
+/* On to the next matrix; false after the last one. */
+static bool walk_on(struct walk *w) {
+    for (int i = w->ndim - 1; i >= 0; i--) {
+        for (int k = 0; k < w->arrays; k++) w->offset[k] += w->stride[k][i];
+        if (++w->index[i] < w->shape[i]) return true;
+        for (int k = 0; k < w->arrays; k++) w->offset[k] -= w->shape[i] * w->stride[k][i];
+        w->index[i] = 0;
+    }
+    return false;
+}
+
+#define SHAPE(...) ((const ptrdiff_t[]){__VA_ARGS__})
+#define MATRIX(p, m, n) ((struct array){p, 2, SHAPE(m, n), SHAPE(p##_rs, p##_cs)})
+#define VECTOR(p, n) ((struct array){p, 1, SHAPE(n), SHAPE(p##_cs)})
+
+#define REAL float
+#define T f32
+#include "exports.inc"
+#undef REAL
+#undef T
+
+#define REAL double
+#define T f64
+#include "exports.inc"

@@ -1,0 +1,103 @@
+/* The vector verbs for AVX2 with FMA. vec_portable.h says what each verb means. */
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ISA_NAME avx2
+#define ISA_TARGET "avx2,fma"
+#include "target.h"
+
+/* 16 registers: 12 accumulators, 2 vectors of b, one of a */
+#define TILE_LIST(X)                                                                                                   \
+    X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+enum { TILE_ROWS = 6 };
+
+typedef __m256i mask;
+#if REAL_BITS == 32
+typedef __m256 vec;
+enum { LANES = 8, TRANSPOSED = 4 };
+#define V(op) _mm256_##op##_ps
+#define BITS(op) _mm256_##op##_epi32
+#define TO_BITS _mm256_castps_si256
+#define FROM_BITS _mm256_castsi256_ps
+static inline mask first(ptrdiff_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#else
+typedef __m256d vec;
+enum { LANES = 4, TRANSPOSED = 2 };
+#define V(op) _mm256_##op##_pd
+#define BITS(op) _mm256_##op##_epi64
+#define TO_BITS _mm256_castpd_si256
+#define FROM_BITS _mm256_castsi256_pd
+static inline mask first(ptrdiff_t n) {
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+#endif
+
+static inline vec load(const real *p) { return V(loadu)(p); }
+static inline vec load_first(const real *p, mask m) { return V(maskload)(p, m); }
+static inline void store(real *p, vec v) { V(storeu)(p, v); }
+static inline void store_first(real *p, vec v, mask m) { V(maskstore)(p, m, v); }
+static inline vec broadcast(real s) { return V(set1)(s); }
+static inline vec add(vec a, vec b) { return V(add)(a, b); }
+static inline vec sub(vec a, vec b) { return V(sub)(a, b); }
+static inline vec mul(vec a, vec b) { return V(mul)(a, b); }
+static inline vec quotient(vec a, vec b) { return V(div)(a, b); }
+static inline vec fmadd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
+static inline vec fnmadd(vec a, vec b, vec c) { return V(fnmadd)(a, b, c); }
+static inline vec fmsub(vec a, vec b, vec c) { return V(fmsub)(a, b, c); }
+static inline vec muladd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
+static inline vec max_or_nan(vec a, vec b) { return V(max)(a, b); }
+static inline vec minus_abs(vec a) { return V(or)(a, V(set1)((real)-0.0)); }
+static inline vec where_negative(vec x, vec a, vec b) { return V(blendv)(b, a, x); }
+static inline vec exponent_of(vec a) { return FROM_BITS(BITS(slli)(TO_BITS(a), EXPONENT_BITS)); }
+#if REAL_BITS == 32
+static inline void store_double(double *d, vec v) {
+    _mm256_storeu_pd(d, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
+    _mm256_storeu_pd(d + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+}
+static inline void add_double(double *d, vec v) {
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(v)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+    _mm256_storeu_pd(d, _mm256_add_pd(_mm256_loadu_pd(d), low));
+    _mm256_storeu_pd(d + 4, _mm256_add_pd(_mm256_loadu_pd(d + 4), high));
+}
+static inline void add_squares(double *d, vec v) {
+    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(v)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
+    _mm256_storeu_pd(d, _mm256_fmadd_pd(low, low, _mm256_loadu_pd(d)));
+    _mm256_storeu_pd(d + 4, _mm256_fmadd_pd(high, high, _mm256_loadu_pd(d + 4)));
+}
+static inline vec load_double(const double *d) {
+    __m128 low = _mm256_cvtpd_ps(_mm256_loadu_pd(d)), high = _mm256_cvtpd_ps(_mm256_loadu_pd(d + 4));
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+}
+/* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
+static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
+    __m256 v[4];
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm256_castps128_ps256(_mm_loadu_ps(row[i] + column));
+        v[i] = _mm256_insertf128_ps(v[i], _mm_loadu_ps(row[4 + i] + column), 1);
+    }
+    __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(v[0], v[1])), b = _mm256_castps_pd(_mm256_unpacklo_ps(v[2], v[3]));
+    __m256d c = _mm256_castps_pd(_mm256_unpackhi_ps(v[0], v[1])), d = _mm256_castps_pd(_mm256_unpackhi_ps(v[2], v[3]));
+    out[0] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, b));
+    out[1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, b));
+    out[2] = _mm256_castpd_ps(_mm256_unpacklo_pd(c, d));
+    out[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
+}
+#else
+static inline void store_double(double *d, vec v) { store(d, v); }
+static inline void add_double(double *d, vec v) { store(d, add(load(d), v)); }
+static inline void add_squares(double *d, vec v) { store(d, fmadd(v, v, load(d))); }
+static inline vec load_double(const double *d) { return load(d); }
+/* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
+static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
+    __m256d v[2];
+    for (int i = 0; i < 2; i++) {
+        v[i] = _mm256_castpd128_pd256(_mm_loadu_pd(row[i] + column));
+        v[i] = _mm256_insertf128_pd(v[i], _mm_loadu_pd(row[2 + i] + column), 1);
+    }
+    out[0] = _mm256_unpacklo_pd(v[0], v[1]);
+    out[1] = _mm256_unpackhi_pd(v[0], v[1]);
+}
+#endif

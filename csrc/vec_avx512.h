@@ -1,0 +1,108 @@
+/* The vector verbs for AVX-512 (F, DQ, BW, VL). vec_portable.h says what each verb means. */
+#include <immintrin.h>
+#include <stddef.h>
+
+#define ISA_NAME avx512
+#define ISA_TARGET "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"
+#include "target.h"
+
+/* 32 registers: 28 accumulators, 2 vectors of b, a from memory */
+#define TILE_LIST(X)                                                                                                   \
+    X(14, 2)                                                                                                           \
+    X(14, 1) X(8, 2) X(8, 1) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+enum { TILE_ROWS = 14 };
+
+#if REAL_BITS == 32
+typedef __m512 vec;
+typedef __mmask16 mask;
+enum { LANES = 16, TRANSPOSED = 4 };
+#define V(op) _mm512_##op##_ps
+#define BITS(op) _mm512_##op##_epi32
+#define TO_BITS _mm512_castps_si512
+#define FROM_BITS _mm512_castsi512_ps
+#else
+typedef __m512d vec;
+typedef __mmask8 mask;
+enum { LANES = 8, TRANSPOSED = 2 };
+#define V(op) _mm512_##op##_pd
+#define BITS(op) _mm512_##op##_epi64
+#define TO_BITS _mm512_castpd_si512
+#define FROM_BITS _mm512_castsi512_pd
+#endif
+
+static inline mask first(ptrdiff_t n) { return (mask)((1u << n) - 1u); }
+static inline vec load(const real *p) { return V(loadu)(p); }
+static inline vec load_first(const real *p, mask m) { return V(maskz_loadu)(m, p); }
+static inline void store(real *p, vec v) { V(storeu)(p, v); }
+static inline void store_first(real *p, vec v, mask m) { V(mask_storeu)(p, m, v); }
+static inline vec broadcast(real s) { return V(set1)(s); }
+static inline vec add(vec a, vec b) { return V(add)(a, b); }
+static inline vec sub(vec a, vec b) { return V(sub)(a, b); }
+static inline vec mul(vec a, vec b) { return V(mul)(a, b); }
+static inline vec quotient(vec a, vec b) { return V(div)(a, b); }
+static inline vec fmadd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
+static inline vec fnmadd(vec a, vec b, vec c) { return V(fnmadd)(a, b, c); }
+static inline vec fmsub(vec a, vec b, vec c) { return V(fmsub)(a, b, c); }
+static inline vec muladd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
+static inline vec max_or_nan(vec a, vec b) { return V(max)(a, b); }
+static inline vec minus_abs(vec a) { return V(or)(a, V(set1)((real)-0.0)); }
+static inline vec exponent_of(vec a) { return FROM_BITS(BITS(slli)(TO_BITS(a), EXPONENT_BITS)); }
+#if REAL_BITS == 32
+static inline vec where_negative(vec x, vec a, vec b) {
+    return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
+}
+static inline void store_double(double *d, vec v) {
+    _mm512_storeu_pd(d, _mm512_cvtps_pd(_mm512_castps512_ps256(v)));
+    _mm512_storeu_pd(d + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)));
+}
+static inline void add_double(double *d, vec v) {
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+    _mm512_storeu_pd(d, _mm512_add_pd(_mm512_loadu_pd(d), low));
+    _mm512_storeu_pd(d + 8, _mm512_add_pd(_mm512_loadu_pd(d + 8), high));
+}
+static inline void add_squares(double *d, vec v) {
+    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+    _mm512_storeu_pd(d, _mm512_fmadd_pd(low, low, _mm512_loadu_pd(d)));
+    _mm512_storeu_pd(d + 8, _mm512_fmadd_pd(high, high, _mm512_loadu_pd(d + 8)));
+}
+static inline vec load_double(const double *d) {
+    __m256 low = _mm512_cvtpd_ps(_mm512_loadu_pd(d)), high = _mm512_cvtpd_ps(_mm512_loadu_pd(d + 8));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+/* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
+static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
+    __m512 v[4];
+    for (int i = 0; i < 4; i++) {
+        v[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + column));
+        v[i] = _mm512_mask_broadcast_f32x4(v[i], 0x00f0, _mm_loadu_ps(row[4 + i] + column));
+        v[i] = _mm512_mask_broadcast_f32x4(v[i], 0x0f00, _mm_loadu_ps(row[8 + i] + column));
+        v[i] = _mm512_mask_broadcast_f32x4(v[i], 0xf000, _mm_loadu_ps(row[12 + i] + column));
+    }
+    __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1])), b = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
+    __m512d c = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1])), d = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
+    out[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+    out[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+    out[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(c, d));
+    out[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(c, d));
+}
+#else
+static inline vec where_negative(vec x, vec a, vec b) {
+    return _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(x)), b, a);
+}
+static inline void store_double(double *d, vec v) { store(d, v); }
+static inline void add_double(double *d, vec v) { store(d, add(load(d), v)); }
+static inline void add_squares(double *d, vec v) { store(d, fmadd(v, v, load(d))); }
+static inline vec load_double(const double *d) { return load(d); }
+/* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
+static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
+    __m512d v[2];
+    for (int i = 0; i < 2; i++) {
+        v[i] = _mm512_castpd128_pd512(_mm_loadu_pd(row[i] + column));
+        v[i] = _mm512_mask_broadcast_f64x2(v[i], 0x0c, _mm_loadu_pd(row[2 + i] + column));
+        v[i] = _mm512_mask_broadcast_f64x2(v[i], 0x30, _mm_loadu_pd(row[4 + i] + column));
+        v[i] = _mm512_mask_broadcast_f64x2(v[i], 0xc0, _mm_loadu_pd(row[6 + i] + column));
+    }
+    out[0] = _mm512_unpacklo_pd(v[0], v[1]);
+    out[1] = _mm512_unpackhi_pd(v[0], v[1]);
+}
+#endif

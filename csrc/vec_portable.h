@@ -1,0 +1,112 @@
+/* The vector verbs in portable C, and what each verb means. A vec is a row of LANES numbers; verbs act lane by lane. */
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define ISA_NAME portable
+#define TARGET_END
+
+#define TILE_LIST(X) X(4, 2) X(4, 1) X(2, 2) X(2, 1) X(1, 4) X(1, 2) X(1, 1)
+enum { TILE_ROWS = 4 };
+
+#if REAL_BITS == 32
+enum { LANES = 4, TRANSPOSED = 4 };
+typedef uint32_t bits;
+#define FMA fmaf
+#else
+enum { LANES = 2, TRANSPOSED = 2 };
+typedef uint64_t bits;
+#define FMA fma
+#endif
+
+typedef real vec __attribute__((vector_size(16)));
+typedef ptrdiff_t mask;
+
+#define EACH_LANE for (int i = 0; i < LANES; i++)
+
+/* The mask of the first n < LANES lanes. load_first reads only those and gives 0 in the others; store_first writes only
+ * those. */
+static inline mask first(ptrdiff_t n) { return n; }
+static inline vec load(const real *p) {
+    vec v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline void store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+static inline vec load_first(const real *p, mask m) {
+    real lanes[LANES] = {0};
+    for (ptrdiff_t i = 0; i < m; i++) lanes[i] = p[i];
+    return load(lanes);
+}
+static inline void store_first(real *p, vec v, mask m) {
+    real lanes[LANES];
+    store(lanes, v);
+    for (ptrdiff_t i = 0; i < m; i++) p[i] = lanes[i];
+}
+static inline vec broadcast(real s) { return s - (vec){0}; }
+static inline vec add(vec a, vec b) { return a + b; }
+static inline vec sub(vec a, vec b) { return a - b; }
+static inline vec mul(vec a, vec b) { return a * b; }
+static inline vec quotient(vec a, vec b) { return a / b; }
+
+/* a b + c, c - a b and a b - c, each rounded once on every ISA (by the C library where the CPU has no FMA): the sigmoid
+ * needs the exact error of a product. */
+static inline vec fmadd(vec a, vec b, vec c) {
+    EACH_LANE c[i] = FMA(a[i], b[i], c[i]);
+    return c;
+}
+static inline vec fnmadd(vec a, vec b, vec c) { return fmadd(-a, b, c); }
+static inline vec fmsub(vec a, vec b, vec c) { return fmadd(a, b, -c); }
+
+/* a b + c in a sum of products: rounded once where the CPU has FMA. Where it has not, a fused operation would take the C
+ * library a hundred times as long, so here alone the product is rounded too. */
+#if defined(FP_FAST_FMA) || defined(__FMA__)
+static inline vec muladd(vec a, vec b, vec c) { return fmadd(a, b, c); }
+#else
+static inline vec muladd(vec a, vec b, vec c) { return a * b + c; }
+#endif
+
+/* The larger of a and b; b where b is NaN. */
+static inline vec max_or_nan(vec a, vec b) {
+    EACH_LANE a[i] = a[i] > b[i] ? a[i] : b[i];
+    return a;
+}
+static inline vec minus_abs(vec a) {
+    EACH_LANE a[i] = a[i] > 0 ? -a[i] : a[i];
+    return a;
+}
+/* a where x < 0, else b; either where x is a zero or NaN. */
+static inline vec where_negative(vec x, vec a, vec b) {
+    EACH_LANE a[i] = x[i] < 0 ? a[i] : b[i];
+    return a;
+}
+/* The number whose exponent field is the low bits of a's significand: a power of two. */
+static inline vec exponent_of(vec a) {
+    bits u[LANES];
+    memcpy(u, &a, sizeof u);
+    EACH_LANE u[i] <<= EXPONENT_BITS;
+    memcpy(&a, u, sizeof u);
+    return a;
+}
+/* LANES doubles at d: set to v, added v to, added v**2 to; and rounded to a vec. */
+static inline void store_double(double *d, vec v) { EACH_LANE d[i] = (double)v[i]; }
+static inline void add_double(double *d, vec v) { EACH_LANE d[i] += (double)v[i]; }
+static inline vec load_double(const double *d) {
+    real lanes[LANES];
+    EACH_LANE lanes[i] = (real)d[i];
+    return load(lanes);
+}
+#if REAL_BITS == 32
+static inline void add_squares(double *d, vec v) { EACH_LANE d[i] += (double)v[i] * (double)v[i]; } /* product exact */
+#else
+static inline void add_squares(double *d, vec v) { store(d, muladd(v, v, load(d))); }
+#endif
+/* out[t] = column + t of LANES rows, for TRANSPOSED columns. */
+static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
+    for (int t = 0; t < TRANSPOSED; t++) {
+        real lanes[LANES];
+        EACH_LANE lanes[i] = row[i][column + t];
+        out[t] = load(lanes);
+    }
+}

@@ -1,0 +1,467 @@
+"""The dense sigmoid layer on NumPy arrays, computed in C.
+
+Arrays are float32 or float64, all of one dtype, aligned or not, of any strides (transposed, sliced, reversed, broadcast):
+they are read where they are. Results are new C-contiguous arrays, or go into ``out``, which may overlap the inputs. Each
+function makes one C call, which releases the GIL.
+
+Every function raises TypeError for an argument that is no ndarray or has another dtype, ValueError for shapes that do not
+fit and for an ``out`` that is read-only or of another shape, and MemoryError where memory for results or scratch is lacking.
+
+The arithmetic is specified in csrc/matmul.inc (sums), csrc/sigmoid.inc and csrc/dense.inc; `pygrad.reference` says the same
+in NumPy.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy import empty, ndarray
+
+from pygrad._kernels import ffi, lib
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Gradients: TypeAlias = tuple[Array | None, Array | None, Array | None]
+
+_from_buffer = ffi.from_buffer
+
+
+class _Real:
+    """The C functions of one dtype, without the prefix and suffix of their names."""
+
+    def __init__(self, dtype: type[np.floating[Any]], suffix: str, c_type: str) -> None:
+        self.dtype = np.dtype(dtype)
+        self.pointer_type = ffi.typeof(f"{c_type}[]")
+        self.matmul = getattr(lib, f"pg_matmul_{suffix}")
+        self.add = getattr(lib, f"pg_add_{suffix}")
+        self.sigmoid = getattr(lib, f"pg_sigmoid_{suffix}")
+        self.sigmoid_backward = getattr(lib, f"pg_sigmoid_backward_{suffix}")
+        self.dense_sigmoid = getattr(lib, f"pg_dense_sigmoid_{suffix}")
+        self.dense_sigmoid_backward = getattr(lib, f"pg_dense_sigmoid_backward_{suffix}")
+        self.dense_sigmoid_value_and_grad = getattr(lib, f"pg_dense_sigmoid_value_and_grad_{suffix}")
+
+
+_F32 = _Real(np.float32, "f32", "float")
+_F64 = _Real(np.float64, "f64", "double")
+_FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
+_ONE = (slice(0, 1),)
+_XWB = ("x", "w", "b")
+
+
+def _pointer(real: _Real, array: Array) -> Any:
+    """Return the address of the first element."""
+    if not array.flags.c_contiguous:  # the buffer interface wants contiguous memory: one element is
+        array = array[_ONE * array.ndim]
+    return _from_buffer(real.pointer_type, array)
+
+
+def _real(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
+    """Return the functions for the dtype of all arrays, after checking that they are arrays of one dtype."""
+    try:
+        dtype = arrays[0].dtype
+        if dtype is _FLOAT32 or dtype is _FLOAT64:
+            for array in arrays:
+                if type(array) is not ndarray or array.dtype is not dtype:
+                    break
+            else:
+                return _F32 if dtype is _FLOAT32 else _F64
+    except AttributeError:
+        pass
+    return _real_of_rarer_arrays(function, names, *arrays)
+
+
+def _real_of_rarer_arrays(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
+    """Do what `_real` does for subclasses and copies of dtypes, with the error messages."""
+    for name, array in zip(names, arrays, strict=True):
+        if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
+            raise TypeError(
+                f"{function}: {name} is {_a(type(array).__name__)}, not a NumPy array: "
+                f"convert it with np.asarray({name}, dtype=np.float32)"
+            )
+        if array.dtype not in (_FLOAT32, _FLOAT64):
+            raise TypeError(
+                f"{function}: {name} has dtype {_dtype_name(array.dtype)}, expected float32 or float64: "
+                f"convert it with {name}.astype(np.float32)"
+            )
+    first = arrays[0].dtype
+    for name, array in zip(names, arrays, strict=True):
+        if array.dtype != first:
+            raise TypeError(
+                f"{function}: {names[0]} is {first} and {name} is {array.dtype}, expected one dtype: "
+                f"convert one of them, e.g. {name}.astype(np.{first})"
+            )
+    return _F32 if first == _FLOAT32 else _F64
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def _dtype_name(dtype: np.dtype[Any]) -> str:
+    return dtype.name if dtype.isnative else f"{dtype.name} ({dtype.str}, not the machine's byte order)"
+
+
+def _need_2d(function: str, name: str, array: Array) -> None:
+    if array.ndim != 2:
+        raise ValueError(f"{function}: {name} has shape {array.shape}, expected 2 dimensions")
+
+
+def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, ...]) -> Array:
+    """Return ``out`` after checking it, or a new array."""
+    if out is None:
+        return empty(shape, real.dtype)
+    if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
+        raise TypeError(f"{function}: {name} is {_a(type(out).__name__)}, expected a NumPy array or None")
+    if out.dtype != real.dtype:
+        raise TypeError(f"{function}: {name} has dtype {_dtype_name(out.dtype)}, expected {real.dtype} as the inputs have")
+    if out.shape != shape:
+        raise ValueError(f"{function}: {name} has shape {out.shape}, expected {shape}")
+    if not out.flags.writeable:
+        raise ValueError(f"{function}: {name} is read-only, expected an array that can be written")
+    return out
+
+
+def _again_with_copies(function: Callable[..., Any], status: int, *inputs: Array, **keywords: Any) -> Any:
+    """Call ``function`` on contiguous, aligned copies, or raise what ``status`` says."""
+    name = function.__name__
+    if status == lib.PG_NO_MEMORY:
+        raise MemoryError(f"{name}: no memory for scratch space")
+    if status == lib.PG_OUTPUTS:
+        raise ValueError(f"{name}: two of the output arrays share memory, expected separate arrays")
+    return function(*(array.copy() for array in inputs), **keywords)
+
+
+def _stored(out: Array | None, result: Array) -> Array:
+    """Return ``result``, in ``out`` where that is an array."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
+    """Return the matrix product of ``a`` (m, k) and ``b`` (k, n), of shape (m, n).
+
+    Each element is within gamma_k |a| |b| of the exact value, gamma_k = k u / (1 - k u) (Higham, Accuracy and Stability of
+    Numerical Algorithms, section 3.1), and does not depend on the other rows and columns.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of float32 or float64, or dtypes differ.
+    ValueError
+        If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
+    """
+    real = _real("matmul", ("a", "b"), a, b)
+    if a.ndim != 2 or b.ndim != 2:
+        _need_2d("matmul", "a", a)
+        _need_2d("matmul", "b", b)
+    m, k = a.shape
+    rows, n = b.shape
+    if k != rows:
+        raise ValueError(f"matmul: a is {a.shape} and b is {b.shape}: a's columns ({k}) must equal b's rows ({rows})")
+    c = _output("matmul", real, "out", out, (m, n))
+    status = real.matmul(
+        m, n, k, _pointer(real, a), *a.strides, _pointer(real, b), *b.strides, _pointer(real, c), *c.strides
+    )
+    if status:
+        return _stored(out, _again_with_copies(matmul, status, a, b))
+    return c
+
+
+def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Array:
+    """Return ``a + b``, broadcast as NumPy does; either may be a Python number.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of float32 or float64, or dtypes differ.
+    ValueError
+        If the shapes cannot be broadcast together, or ``out`` does not fit.
+    """
+    a, b = _operand(a, b), _operand(b, a)
+    real = _real("add", ("a", "b"), a, b)
+    if a.shape == b.shape:
+        shape, a_strides, b_strides = a.shape, a.strides, b.strides
+    else:
+        try:
+            shape = np.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise ValueError(
+                f"add: a is {a.shape} and b is {b.shape}: counted from the last, each dimension must be equal or 1"
+            ) from None
+        a_strides, b_strides = _broadcast_strides(a, shape), _broadcast_strides(b, shape)
+    c = _output("add", real, "out", out, shape)
+    status = real.add(
+        c.ndim, shape, _pointer(real, a), a_strides, _pointer(real, b), b_strides, _pointer(real, c), c.strides
+    )
+    if status:
+        return _stored(out, _again_with_copies(add, status, a, b))
+    return c
+
+
+def _operand(a: Any, other: Any) -> Array:
+    """Return a number as an array: a Python number in the dtype of ``other``."""
+    if isinstance(a, np.generic):
+        return np.asarray(a)
+    if isinstance(a, float | int) and not isinstance(a, bool) and isinstance(other, np.ndarray):
+        return np.asarray(a, dtype=other.dtype)
+    return a  # type: ignore[no-any-return]
+
+
+def _broadcast_strides(a: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides with which ``a`` has ``shape``: 0 along stretched dimensions."""
+    own = tuple(stride if size != 1 else 0 for size, stride in zip(a.shape, a.strides, strict=True))
+    return (0,) * (len(shape) - a.ndim) + own
+
+
+def sigmoid(x: Array, *, out: Array | None = None) -> Array:
+    """Return 1 / (1 + exp(-x)) of each element, within 1 ULP, of the shape of ``x``.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` is no array of float32 or float64.
+    ValueError
+        If ``out`` does not fit.
+    """
+    real = _real("sigmoid", ("x",), x)
+    z = _output("sigmoid", real, "out", out, x.shape)
+    status = real.sigmoid(x.ndim, x.shape, _pointer(real, x), x.strides, _pointer(real, z), z.strides)
+    if status:
+        return _stored(out, _again_with_copies(sigmoid, status, x))
+    return z
+
+
+def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
+    """Return dz * (sigmoid(y) * sigmoid(-y)), the gradient by the pre-activation ``y``; all of one shape.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of float32 or float64, or dtypes differ.
+    ValueError
+        If the shapes of ``dz`` and ``y`` differ, or ``out`` does not fit.
+    """
+    real = _real("sigmoid_backward", ("dz", "y"), dz, y)
+    if dz.shape != y.shape:
+        raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
+    dy = _output("sigmoid_backward", real, "out", out, y.shape)
+    status = real.sigmoid_backward(
+        y.ndim, y.shape, _pointer(real, dz), dz.strides, _pointer(real, y), y.strides, _pointer(real, dy), dy.strides
+    )
+    if status:
+        return _stored(out, _again_with_copies(sigmoid_backward, status, dz, y))
+    return dy
+
+
+def dense_sigmoid(
+    x: Array, w: Array, b: Array, *, out: Array | None = None, preactivation: Array | None = None
+) -> Array:
+    """Return sigmoid(x @ w + b), of shape (r, c), in one pass over ``x``.
+
+    Parameters
+    ----------
+    x, w, b
+        Arrays of shape (r, k), (k, c), and (c,) or (1, c).
+    out
+        Array (r, c) for the result.
+    preactivation
+        Array (r, c) that receives x @ w + b.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of float32 or float64, or dtypes differ.
+    ValueError
+        If shapes do not fit together, or ``out`` and ``preactivation`` share memory.
+    """
+    real = _real("dense_sigmoid", _XWB, x, w, b)
+    r, k, c, row = _layer("dense_sigmoid", x, w, b)
+    z = _output("dense_sigmoid", real, "out", out, (r, c))
+    if preactivation is None:
+        y_pointer, y_strides = ffi.NULL, (0, 0)
+    else:
+        _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
+        y_pointer, y_strides = _pointer(real, preactivation), preactivation.strides
+    status = real.dense_sigmoid(
+        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides,
+        _pointer(real, z), *z.strides, y_pointer, *y_strides,
+    )  # fmt: skip
+    if status:
+        y = None if preactivation is None else empty((r, c), real.dtype)
+        z = _again_with_copies(dense_sigmoid, status, x, w, b, preactivation=y)
+        if preactivation is not None:
+            preactivation[...] = y
+        return _stored(out, z)
+    return z
+
+
+def dense_sigmoid_backward(
+    dz: Array,
+    x: Array,
+    w: Array,
+    y: Array,
+    *,
+    wrt: Iterable[str] = _XWB,
+    out: tuple[Array | None, Array | None, Array | None] | None = None,
+) -> Gradients:
+    """Return the gradients (dx, dw, db) of z = sigmoid(y), y = x @ w + b, in one pass over ``x``.
+
+    dy = dz * (sigmoid(y) * sigmoid(-y));  dx = dy @ w.T;  dw = x.T @ dy;  db = sum of dy over rows.
+
+    Parameters
+    ----------
+    dz, y
+        Arrays of shape (r, c): the gradient by z, and the pre-activation.
+    x, w
+        Arrays of shape (r, k) and (k, c).
+    wrt
+        Names, of "x", "w" and "b", of the gradients to compute; the others are None.
+    out
+        Three arrays (r, k), (k, c), and (c,) or (1, c) for the results; None for one that is to be allocated.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of float32 or float64, or dtypes differ.
+    ValueError
+        If shapes do not fit together, ``wrt`` has an unknown name, or arrays of ``out`` share memory.
+    """
+    function = "dense_sigmoid_backward"
+    real = _real(function, ("dz", "x", "w", "y"), dz, x, w, y)
+    _need_2d(function, "dz", dz)
+    r, k, c = _product_shape(function, x, w)
+    if dz.shape != (r, c):
+        raise ValueError(f"{function}: dz is {dz.shape}, expected x's rows and w's columns, {(r, c)}")
+    if y.shape != (r, c):
+        raise ValueError(f"{function}: y is {y.shape}, expected x's rows and w's columns, {(r, c)}")
+    b_shape: tuple[int, ...] = (c,)
+    if out is not None and len(out) == 3 and isinstance(out[2], np.ndarray) and out[2].ndim == 2:
+        b_shape = (1, c)
+    gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
+    status = real.dense_sigmoid_backward(
+        r, k, c, _pointer(real, dz), *dz.strides, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides,
+        _pointer(real, y), *y.strides, *arguments,
+    )  # fmt: skip
+    if status:
+        copies = _again_with_copies(dense_sigmoid_backward, status, dz, x, w, y, wrt=_names(gradients))
+        return _all_stored(gradients, copies)
+    return gradients
+
+
+def dense_sigmoid_value_and_grad(
+    x: Array,
+    w: Array,
+    b: Array,
+    *,
+    wrt: Iterable[str] = _XWB,
+    out: tuple[Array | None, Array | None, Array | None] | None = None,
+) -> tuple[float, Gradients]:
+    """Return the mean-square loss of the layer and its gradients, in one pass over ``x`` and without an r x c array.
+
+    z = sigmoid(x @ w + b);  loss = sum(z**2) / r;  dz = 2 z / r;  then as `dense_sigmoid_backward`.
+
+    Parameters
+    ----------
+    x, w, b
+        Arrays of shape (r, k), (k, c), and (c,) or (1, c).
+    wrt
+        Names, of "x", "w" and "b", of the gradients to compute; the others are None.
+    out
+        Three arrays of the shapes of x, w and b for the gradients; None for one that is to be allocated.
+
+    Returns
+    -------
+    loss : float
+        Summed in float64.
+    gradients : tuple
+        (dx, dw, db), of the shapes of x, w and b.
+
+    Raises
+    ------
+    TypeError
+        If an argument is no array of float32 or float64, or dtypes differ.
+    ValueError
+        If shapes do not fit together, x has no rows, ``wrt`` has an unknown name, or arrays of ``out`` share memory.
+    """
+    function = "dense_sigmoid_value_and_grad"
+    real = _real(function, _XWB, x, w, b)
+    r, k, c, row = _layer(function, x, w, b)
+    if r == 0:
+        raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
+    gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
+    loss = real.dense_sigmoid_value_and_grad(
+        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides, *arguments
+    )
+    if loss < 0:
+        loss, copies = _again_with_copies(
+            dense_sigmoid_value_and_grad, int(-loss), x, w, b, wrt=_names(gradients)
+        )
+        return loss, _all_stored(gradients, copies)
+    return loss, gradients
+
+
+def _product_shape(function: str, x: Array, w: Array) -> tuple[int, int, int]:
+    """Return r, k, c of x (r, k) and w (k, c) after checking them."""
+    if x.ndim != 2 or w.ndim != 2:
+        _need_2d(function, "x", x)
+        _need_2d(function, "w", w)
+    r, k = x.shape
+    rows, c = w.shape
+    if k != rows:
+        raise ValueError(f"{function}: x is {x.shape} and w is {w.shape}: x's columns ({k}) must equal w's rows ({rows})")
+    return r, k, c
+
+
+def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int, Array]:
+    """Return r, k, c and b as (c,) after checking the shapes of a layer."""
+    r, k, c = _product_shape(function, x, w)
+    shape = b.shape
+    if shape == (c,):
+        return r, k, c, b
+    if shape == (1, c):
+        return r, k, c, b[0]
+    raise ValueError(f"{function}: b is {shape} and w is {w.shape}: b must be ({c},) or (1, {c}) for w's {c} columns")
+
+
+def _gradients(
+    function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]
+) -> tuple[Gradients, list[Any]]:
+    """Return (dx, dw, db), None where not wanted, and their pointers and strides as the C functions take them."""
+    if wrt is not _XWB:
+        wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+        for name in wrt:
+            if name not in _XWB:
+                raise ValueError(f"{function}: wrt has {name!r}, expected names of 'x', 'w' and 'b'")
+    if out is None:
+        out = (None, None, None)
+    elif not isinstance(out, tuple | list) or len(out) != 3:
+        given = f"{len(out)} items" if isinstance(out, tuple | list) else _a(type(out).__name__)
+        raise TypeError(f"{function}: out is {given}, expected a tuple of three: (dx, dw, db), each an array or None")
+    gradients: list[Array | None] = []
+    arguments: list[Any] = []
+    for name, given, shape in zip(_XWB, out, shapes, strict=True):
+        if name not in wrt:
+            if given is not None:
+                raise ValueError(f"{function}: out has an array for d{name}, but wrt does not name {name!r}")
+            gradients.append(None)
+            arguments += (ffi.NULL, 0, 0) if name != "b" else (ffi.NULL, 0)
+            continue
+        gradient = _output(function, real, f"out (d{name})", given, shape)
+        gradients.append(gradient)
+        if name == "b" and len(shape) == 2:
+            gradient = gradient[0]
+        arguments.append(_pointer(real, gradient))
+        arguments += gradient.strides
+    return (gradients[0], gradients[1], gradients[2]), arguments
+
+
+def _names(gradients: Gradients) -> tuple[str, ...]:
+    return tuple(name for name, gradient in zip(_XWB, gradients, strict=True) if gradient is not None)
+
+
+def _all_stored(gradients: Gradients, copies: Gradients) -> Gradients:
+    for gradient, copy in zip(gradients, copies, strict=True):
+        if gradient is not None and copy is not None:
+            gradient[...] = copy.reshape(gradient.shape)
+    return gradients
