@@ -7,13 +7,13 @@ from cffi import FFI
 
 FOLDER = Path("csrc")  # relative, as setuptools wants it: setup.py runs in the folder above
 SOURCES = sorted(str(path) for path in FOLDER.glob("*.c"))
-HEADERS = sorted(str(path) for path in FOLDER.glob("*") if path.suffix in {".h", ".inc"})
+REST = sorted(str(path) for path in FOLDER.glob("*") if path.suffix in {".h", ".inc", ".py"})
 
 header = (FOLDER / "pygrad.h").read_text(encoding="utf-8")
 declarations = "".join(line for line in header.splitlines(keepends=True) if not line.startswith("#"))
 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra"]
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-g0", "-Wall", "-Wextra"]
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)
@@ -21,7 +21,7 @@ ffibuilder.set_source(
     "pygrad._kernels",
     '#include "pygrad.h"',
     sources=SOURCES,
-    depends=HEADERS,  # also what brings them into the sdist
+    depends=REST,  # rebuilds when one changes, and brings them into the sdist
     include_dirs=[str(FOLDER)],
     extra_compile_args=FLAGS if sys.platform != "win32" else [],
 )

@@ -59,7 +59,8 @@ static bool is_distinct(struct array a, size_t element) {
         ptrdiff_t reach = (ptrdiff_t)element;
         for (int j = 0; j < a.ndim; j++) {
             const ptrdiff_t other = a.strides[j] < 0 ? -a.strides[j] : a.strides[j];
-            if (j != i && a.shape[j] > 1 && (other < step || (other == step && j < i))) reach += (a.shape[j] - 1) * other;
+            if (j != i && a.shape[j] > 1 && (other < step || (other == step && j < i)))
+                reach += (a.shape[j] - 1) * other;
         }
         if (step < reach) return false;
     }
@@ -80,7 +81,8 @@ static int check(size_t element, int outputs, const struct array *out, int input
         if (!is_aligned(out[o], element)) status = PG_UNALIGNED;
         if (!is_distinct(out[o], element)) status = PG_OVERLAP;
         for (int i = 0; i < inputs; i++)
-            if (meet(range, range_of(in[i], element)) && !(may_coincide && coincide(out[o], in[i]))) status = PG_OVERLAP;
+            if (meet(range, range_of(in[i], element)) && !(may_coincide && coincide(out[o], in[i])))
+                status = PG_OVERLAP;
     }
     return status;
 }

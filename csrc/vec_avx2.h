@@ -8,8 +8,7 @@
 #include "target.h"
 
 /* 16 registers: 12 accumulators, 2 vectors of b, one of a */
-#define TILE_LIST(X)                                                                                                   \
-    X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
+#define TILE_LIST(X) X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 6 };
 
 typedef __m256i mask;

@@ -6,7 +6,13 @@ from typing import TypedDict
 
 import numpy as np
 
-from pygrad._kernels import ffi, lib
+try:
+    from pygrad._kernels import ffi, lib
+except ModuleNotFoundError as error:
+    raise ImportError(
+        f"the C kernels are not in {os.path.dirname(__file__)}: in a source folder, build them there with "
+        "'pip install -e .'; to use an installed pygrad, start Python in another folder"
+    ) from error
 
 __version__ = "0.1.0"
 

@@ -1,14 +1,15 @@
 """The dense sigmoid layer on NumPy arrays, computed in C.
 
-Arrays are float32 or float64, all of one dtype, aligned or not, of any strides (transposed, sliced, reversed, broadcast):
-they are read where they are. Results are new C-contiguous arrays, or go into ``out``, which may overlap the inputs. Each
-function makes one C call, which releases the GIL.
+Arrays are float32 or float64, all of one dtype, aligned or not, of any strides (transposed, sliced, reversed,
+broadcast): they are read where they are. Results are new C-contiguous arrays, or go into ``out``, which may overlap
+the inputs. Each function makes one C call, which releases the GIL.
 
-Every function raises TypeError for an argument that is no ndarray or has another dtype, ValueError for shapes that do not
-fit and for an ``out`` that is read-only or of another shape, and MemoryError where memory for results or scratch is lacking.
+Every function raises TypeError for an argument that is no ndarray or has another dtype, ValueError for shapes that do
+not fit and for an ``out`` that is read-only or of another shape, and MemoryError where memory for results or scratch
+is lacking.
 
-The arithmetic is specified in csrc/matmul.inc (sums), csrc/sigmoid.inc and csrc/dense.inc; `pygrad.reference` says the same
-in NumPy.
+The arithmetic is specified in csrc/matmul.inc (sums), csrc/sigmoid.inc and csrc/dense.inc; `pygrad.reference` says
+the same in NumPy.
 """
 
 from collections.abc import Callable, Iterable
@@ -112,7 +113,9 @@ def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, .
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} is {_a(type(out).__name__)}, expected a NumPy array or None")
     if out.dtype != real.dtype:
-        raise TypeError(f"{function}: {name} has dtype {_dtype_name(out.dtype)}, expected {real.dtype} as the inputs have")
+        raise TypeError(
+            f"{function}: {name} has dtype {_dtype_name(out.dtype)}, expected {real.dtype} as the inputs have"
+        )
     if out.shape != shape:
         raise ValueError(f"{function}: {name} has shape {out.shape}, expected {shape}")
     if not out.flags.writeable:
@@ -141,8 +144,8 @@ def _stored(out: Array | None, result: Array) -> Array:
 def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     """Return the matrix product of ``a`` (m, k) and ``b`` (k, n), of shape (m, n).
 
-    Each element is within gamma_k |a| |b| of the exact value, gamma_k = k u / (1 - k u) (Higham, Accuracy and Stability of
-    Numerical Algorithms, section 3.1), and does not depend on the other rows and columns.
+    Each element is within gamma_k |a| |b| of the exact value, gamma_k = k u / (1 - k u) (Higham, Accuracy and
+    Stability of Numerical Algorithms, section 3.1), and does not depend on the other rows and columns.
 
     Raises
     ------
@@ -279,13 +282,13 @@ def dense_sigmoid(
     r, k, c, row = _layer("dense_sigmoid", x, w, b)
     z = _output("dense_sigmoid", real, "out", out, (r, c))
     if preactivation is None:
-        y_pointer, y_strides = ffi.NULL, (0, 0)
+        y_arguments = (ffi.NULL, 0, 0)
     else:
         _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
-        y_pointer, y_strides = _pointer(real, preactivation), preactivation.strides
+        y_arguments = (_pointer(real, preactivation), *preactivation.strides)
     status = real.dense_sigmoid(
         r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides,
-        _pointer(real, z), *z.strides, y_pointer, *y_strides,
+        _pointer(real, z), *z.strides, *y_arguments,
     )  # fmt: skip
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
@@ -391,12 +394,11 @@ def dense_sigmoid_value_and_grad(
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
     gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
     loss = real.dense_sigmoid_value_and_grad(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides, *arguments
-    )
+        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides,
+        *arguments,
+    )  # fmt: skip
     if loss < 0:
-        loss, copies = _again_with_copies(
-            dense_sigmoid_value_and_grad, int(-loss), x, w, b, wrt=_names(gradients)
-        )
+        loss, copies = _again_with_copies(dense_sigmoid_value_and_grad, int(-loss), x, w, b, wrt=_names(gradients))
         return loss, _all_stored(gradients, copies)
     return loss, gradients
 
@@ -409,7 +411,9 @@ def _product_shape(function: str, x: Array, w: Array) -> tuple[int, int, int]:
     r, k = x.shape
     rows, c = w.shape
     if k != rows:
-        raise ValueError(f"{function}: x is {x.shape} and w is {w.shape}: x's columns ({k}) must equal w's rows ({rows})")
+        raise ValueError(
+            f"{function}: x is {x.shape} and w is {w.shape}: x's columns ({k}) must equal w's rows ({rows})"
+        )
     return r, k, c
 
 

@@ -1,6 +1,7 @@
 """The functions of `pygrad.kernels` in plain NumPy float64: the specification, and the truth that tests compare with.
 
-Same names and signatures; arguments are anything that NumPy takes for an array, results are float64. Nothing here is fast.
+Same names and signatures; arguments are anything that NumPy takes for an array, results are float64. Nothing here is
+fast.
 """
 
 from collections.abc import Iterable

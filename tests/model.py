@@ -1,0 +1,169 @@
+"""A scalar model of the kernels' arithmetic, written with fma, that they are held to bit for bit.
+
+It works on whole arrays for speed only: every element goes through the same scalar operations, in the order that
+csrc/matmul.inc, csrc/sigmoid.inc and csrc/dense.inc document. It knows nothing of tiles, vectors or panels.
+"""
+
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+BLOCK, GROUP_BLOCKS, LOSS_LANES = 256, 64, 16
+
+LIMIT = {np.float32: 104.0, np.float64: 746.0}
+LN2 = {
+    np.float32: (float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.7f7d1cp-20")),
+    np.float64: (float.fromhex("0x1.62e42fefa38p-1"), float.fromhex("0x1.ef35793c7673p-45")),
+}
+LOG2_E = {np.float32: float.fromhex("0x1.715476p+0"), np.float64: float.fromhex("0x1.71547652b82fep+0")}
+EXPM1_TAIL = {
+    np.float32: "0x1.a0f87p-13 0x1.6d110ep-10 0x1.1110f6p-7 0x1.55551ap-5 0x1.555556p-3 0x1p-1",
+    np.float64: "0x1.1f66e19b630d7p-29 0x1.af38ad617009fp-26 0x1.27e4e1f3a2503p-22 0x1.71de0dacd6939p-19 "
+    "0x1.a01a01a47b3fbp-16 0x1.a01a01a7c4839p-13 0x1.6c16c16c167e1p-10 0x1.11111111109b3p-7 0x1.5555555555555p-5 "
+    "0x1.5555555555556p-3 0x1p-1",
+}
+
+
+def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return a + b rounded, and what the rounding took away (Knuth)."""
+    s = a + b
+    t = s - a
+    return s, (a - (s - t)) + (b - t)
+
+
+def _two_product(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return a * b rounded, and what the rounding took away (Dekker, with Veltkamp's splitting)."""
+    factor = 2.0**27 + 1
+    p = a * b
+    a_high = factor * a - (factor * a - a)
+    b_high = factor * b - (factor * b - b)
+    a_low, b_low = a - a_high, b - b_high
+    return p, a_low * b_low - (((p - a_high * b_high) - a_low * b_high) - a_high * b_low)
+
+
+def _sum_to_odd(a: Array, b: Array) -> Array:
+    """Return a + b rounded to odd: truncated or not, an inexact sum gets the neighbour whose last bit is 1."""
+    s, error = _two_sum(a, b)
+    even = (s.view(np.int64) & 1) == 0
+    away = (error > 0) == (s > 0)
+    step = np.where((error != 0) & even, np.where(away, 1, -1), 0)
+    return (s.view(np.int64) + step).view(np.float64)
+
+
+def fma(a: Any, b: Any, c: Any) -> Array:
+    """Return a * b + c rounded once, in the dtype of the arguments, for values away from overflow and underflow."""
+    dtype = np.result_type(a, b, c)
+    a, b, c = np.broadcast_arrays(*(np.asarray(value, dtype=np.float64) for value in (a, b, c)))
+    if dtype == np.float32:  # the product is exact in float64, and rounding to odd before the last rounding is harmless
+        return _sum_to_odd(a * b, np.array(c)).astype(np.float32)
+    # Boldo and Melquiond, Emulation of FMA and correctly rounded sums (2008)
+    high, low = _two_product(a, b)
+    t, t_low = _two_sum(c, low)
+    v, v_low = _two_sum(high, t)
+    return v + _sum_to_odd(t_low, v_low)
+
+
+def matmul(a: Array, b: Array) -> Array:
+    """The rule of csrc/matmul.inc: blocks of 256 terms in the dtype, groups of 64 blocks and the total in float64."""
+    dtype = a.dtype.type
+    blocks = []
+    for start in range(0, max(a.shape[1], 1), BLOCK):
+        s = np.zeros((a.shape[0], b.shape[1]), dtype)
+        for p in range(start, min(start + BLOCK, a.shape[1])):
+            s = fma(a[:, p, None], b[p], s)
+        blocks.append(s.astype(np.float64))
+    return in_groups(blocks).astype(dtype)
+
+
+def in_groups(blocks: list[Array]) -> Array:
+    """Return the sum of blocks: those of a group in order, then the groups in order."""
+    groups = []
+    for start in range(0, len(blocks), GROUP_BLOCKS):
+        t = blocks[start]
+        for block in blocks[start + 1 : start + GROUP_BLOCKS]:
+            t = t + block
+        groups.append(t)
+    total = groups[0]
+    for t in groups[1:]:
+        total = total + t
+    return total
+
+
+def sigmoid_both(y: Array) -> tuple[Array, Array]:
+    """The steps of csrc/sigmoid.inc, for s(y) and s(-y) of finite y."""
+    dtype: Any = y.dtype.type
+    one, zero = dtype(1), dtype(0)
+    ln2_high, ln2_low = (dtype(part) for part in LN2[dtype])
+    z = np.maximum(dtype(-LIMIT[dtype]), -np.abs(y))
+    rounding = dtype(1.5 * 2.0 ** (np.finfo(dtype).nmant))
+    n = fma(z, dtype(LOG2_E[dtype]), rounding) - rounding
+    rh = fma(-n, ln2_high, z)
+    rl = n * -ln2_low
+    r = rh + rl
+    q = np.full_like(r, zero)
+    for coefficient in EXPM1_TAIL[dtype].split():
+        q = fma(q, r, dtype(float.fromhex(coefficient)))
+    a = one + rh
+    a_low = rh - (a - one)
+    b = fma(r * r, q, rl)
+    eh = a + b
+    el = (b - (eh - a)) + a_low
+    exponent = n.astype(np.int32)
+    sh, sl = np.ldexp(eh, exponent), np.ldexp(el, exponent)
+    dh = one + sh
+    dl = (sh - (dh - one)) + sl
+    i = one / dh
+    rho = fma(-i, dl, fma(-i, dh, one))
+    large = fma(i, rho, i)
+    h = eh * i
+    h_low = fma(eh, i, -h)
+    small = np.ldexp(h + (fma(h, rho, el * i) + h_low), exponent)
+    negative = y < 0
+    return np.where(negative, small, large), np.where(negative, large, small)
+
+
+def sigmoid(y: Array) -> Array:
+    return sigmoid_both(y)[0]
+
+
+def sigmoid_backward(dz: Array, y: Array) -> Array:
+    positive, negative = sigmoid_both(y)
+    dy: Array = dz * (positive * negative)
+    return dy
+
+
+def mean_of_squares(z: Array) -> float:
+    """The sum of squares over the rows of a block in 16 lanes, by place modulo 16; lanes folded in halves."""
+    blocks = []
+    for start in range(0, len(z), BLOCK):
+        flat = z[start : start + BLOCK].reshape(-1).astype(np.float64)
+        lanes = np.zeros(LOSS_LANES)
+        for at in range(0, flat.size, LOSS_LANES):
+            part = np.zeros(LOSS_LANES)
+            part[: flat.size - at] = flat[at : at + LOSS_LANES]
+            lanes = fma(part, part, lanes)
+        half = LOSS_LANES // 2
+        while half:
+            lanes = lanes[:half] + lanes[half:]
+            half //= 2
+        blocks.append(lanes)
+    return float(in_groups(blocks)[0] / len(z))
+
+
+def dense_sigmoid(x: Array, w: Array, b: Array) -> Array:
+    return sigmoid(matmul(x, w) + b)
+
+
+def dense_sigmoid_backward(dz: Array, x: Array, w: Array, y: Array) -> tuple[Array, Array, Array]:
+    dy = sigmoid_backward(dz, y)
+    ones = np.ones((1, len(x)), x.dtype)
+    return matmul(dy, w.T), matmul(x.T, dy), matmul(ones, dy)[0]
+
+
+def dense_sigmoid_value_and_grad(x: Array, w: Array, b: Array) -> tuple[float, tuple[Array, Array, Array]]:
+    y = matmul(x, w) + b
+    z = sigmoid(y)
+    scale = x.dtype.type(2.0 / len(x))
+    return mean_of_squares(z), dense_sigmoid_backward(z * scale, x, w, y)

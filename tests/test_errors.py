@@ -1,0 +1,136 @@
+"""What bad input gets: which exception, and the whole message."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pygrad import config, kernels
+
+X = np.ones((10, 12), np.float32)
+W = np.ones((12, 2), np.float32)
+B = np.ones((1, 2), np.float32)
+Y = np.ones((10, 2), np.float32)
+READ_ONLY = np.ones((10, 2), np.float32)
+READ_ONLY.flags.writeable = False
+MASKED = np.ma.masked_array(X, mask=X > 0)
+
+vg, back = kernels.dense_sigmoid_value_and_grad, kernels.dense_sigmoid_backward
+
+CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: kernels.matmul(X, W.T), ValueError,
+     "matmul: a is (10, 12) and b is (2, 12): a's columns (12) must equal b's rows (2)"),
+    (lambda: kernels.matmul(X[0], W), ValueError, "matmul: a has shape (12,), expected 2 dimensions"),
+    (lambda: kernels.matmul(X, W[None]), ValueError, "matmul: b has shape (1, 12, 2), expected 2 dimensions"),
+    (lambda: kernels.matmul(X, W.astype(np.float64)), TypeError,
+     "matmul: a is float32 and b is float64, expected one dtype: convert one of them, e.g. b.astype(np.float32)"),
+    (lambda: kernels.matmul(X.astype(np.int64), W), TypeError,
+     "matmul: a has dtype int64, expected float32 or float64: convert it with a.astype(np.float32)"),
+    (lambda: kernels.matmul(X, W.astype(np.float16)), TypeError,
+     "matmul: b has dtype float16, expected float32 or float64: convert it with b.astype(np.float32)"),
+    (lambda: kernels.sigmoid(X.astype(np.complex64)), TypeError,
+     "sigmoid: x has dtype complex64, expected float32 or float64: convert it with x.astype(np.float32)"),
+    (lambda: kernels.sigmoid(X.astype(object)), TypeError,
+     "sigmoid: x has dtype object, expected float32 or float64: convert it with x.astype(np.float32)"),
+    (lambda: kernels.sigmoid(X.astype(">f4" if sys.byteorder == "little" else "<f4")), TypeError,
+     "sigmoid: x has dtype float32 (>f4, not the machine's byte order), expected float32 or float64: "
+     "convert it with x.astype(np.float32)"),
+    (lambda: kernels.matmul([[1.0]], W), TypeError,  # type: ignore[arg-type]
+     "matmul: a is a list, not a NumPy array: convert it with np.asarray(a, dtype=np.float32)"),
+    (lambda: kernels.matmul(X, None), TypeError,  # type: ignore[arg-type]
+     "matmul: b is a NoneType, not a NumPy array: convert it with np.asarray(b, dtype=np.float32)"),
+    (lambda: kernels.sigmoid(1.0), TypeError,  # type: ignore[arg-type]
+     "sigmoid: x is a float, not a NumPy array: convert it with np.asarray(x, dtype=np.float32)"),
+    (lambda: kernels.sigmoid(MASKED), TypeError,
+     "sigmoid: x is a MaskedArray, not a NumPy array: convert it with np.asarray(x, dtype=np.float32)"),
+    (lambda: kernels.matmul(X, W, out=np.empty((2, 10), np.float32)), ValueError,
+     "matmul: out has shape (2, 10), expected (10, 2)"),
+    (lambda: kernels.matmul(X, W, out=np.empty((10, 2))), TypeError,
+     "matmul: out has dtype float64, expected float32 as the inputs have"),
+    (lambda: kernels.matmul(X, W, out=READ_ONLY), ValueError,
+     "matmul: out is read-only, expected an array that can be written"),
+    (lambda: kernels.matmul(X, W, out=[[0.0]]), TypeError,  # type: ignore[arg-type]
+     "matmul: out is a list, expected a NumPy array or None"),
+    (lambda: kernels.add(X, W), ValueError,
+     "add: a is (10, 12) and b is (12, 2): counted from the last, each dimension must be equal or 1"),
+    (lambda: kernels.add(X, True), TypeError,
+     "add: b is a bool, not a NumPy array: convert it with np.asarray(b, dtype=np.float32)"),
+    (lambda: kernels.add(X, np.float64(1)), TypeError,
+     "add: a is float32 and b is float64, expected one dtype: convert one of them, e.g. b.astype(np.float32)"),
+    (lambda: kernels.sigmoid_backward(X, Y), ValueError,
+     "sigmoid_backward: dz is (10, 12) and y is (10, 2): the shapes must be equal"),
+    (lambda: kernels.dense_sigmoid(X, W.T, B), ValueError,
+     "dense_sigmoid: x is (10, 12) and w is (2, 12): x's columns (12) must equal w's rows (2)"),
+    (lambda: kernels.dense_sigmoid(X, W, B.T), ValueError,
+     "dense_sigmoid: b is (2, 1) and w is (12, 2): b must be (2,) or (1, 2) for w's 2 columns"),
+    (lambda: kernels.dense_sigmoid(X, W, B, preactivation=READ_ONLY), ValueError,
+     "dense_sigmoid: preactivation is read-only, expected an array that can be written"),
+    (lambda: kernels.dense_sigmoid(X, W, B, out=(same := Y.copy()), preactivation=same), ValueError,
+     "dense_sigmoid: two of the output arrays share memory, expected separate arrays"),
+    (lambda: back(X, X, W, Y), ValueError,
+     "dense_sigmoid_backward: dz is (10, 12), expected x's rows and w's columns, (10, 2)"),
+    (lambda: back(Y, X, W, X), ValueError,
+     "dense_sigmoid_backward: y is (10, 12), expected x's rows and w's columns, (10, 2)"),
+    (lambda: vg(X, W, B, wrt=("x", "z")), ValueError,
+     "dense_sigmoid_value_and_grad: wrt has 'z', expected names of 'x', 'w' and 'b'"),
+    (lambda: vg(X, W, B, wrt=("x",), out=(None, W.copy(), None)), ValueError,
+     "dense_sigmoid_value_and_grad: out has an array for dw, but wrt does not name 'w'"),
+    (lambda: vg(X, W, B, out=(X.copy(), W.copy())), TypeError,  # type: ignore[arg-type]
+     "dense_sigmoid_value_and_grad: out is 2 items, expected a tuple of three: (dx, dw, db), each an array or None"),
+    (lambda: vg(X, W, B, out=X.copy()), TypeError,  # type: ignore[arg-type]
+     "dense_sigmoid_value_and_grad: out is a ndarray, expected a tuple of three: (dx, dw, db), each an array or None"),
+    (lambda: vg(X, W, B, out=(X.copy(), W.T.copy(), B.copy())), ValueError,
+     "dense_sigmoid_value_and_grad: out (dw) has shape (2, 12), expected (12, 2)"),
+    (lambda: vg(X[:0], W, B), ValueError,
+     "dense_sigmoid_value_and_grad: x is (0, 12): a loss is a mean over rows, and x has none"),
+    (lambda: config.use_isa("mmx"), ValueError,
+     f"'mmx': there is no such instruction set; valid here: {', '.join(config.ISAS_USABLE)}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "error", "message"), CASES, ids=[case[2][:60] for case in CASES])
+def test_message(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def test_nothing_is_written_where_an_error_is_raised() -> None:
+    dx, dw = np.full_like(X, 7), np.full_like(W, 7)
+    with pytest.raises(ValueError, match="out \\(db\\)"):
+        vg(X, W, B, out=(dx, dw, np.empty((3,), np.float32)))
+    assert (dx == 7).all()
+    assert (dw == 7).all()
+
+
+def test_subclasses_and_equal_dtypes_are_arrays() -> None:
+    class Mine(np.ndarray[Any, Any]):
+        pass
+
+    expected = kernels.matmul(X, W)
+    assert np.array_equal(kernels.matmul(X.view(Mine), W), expected)
+    other = np.dtype(np.float32, align=True).newbyteorder("=")
+    assert np.array_equal(kernels.matmul(X.view(other), W.view(other)), expected)
+
+
+def _import_with(**variables: str) -> subprocess.CompletedProcess[str]:
+    code = "import pygrad.config; print(pygrad.config.isa())"
+    return subprocess.run([sys.executable, "-c", code], env={**os.environ, **variables}, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", config.ISAS_USABLE)
+def test_environment_chooses_the_instruction_set(name: str) -> None:
+    assert _import_with(PYGRAD_ISA=name).stdout.strip() == name
+
+
+@pytest.mark.parametrize("name", ["", "sse9", "AVX2"])
+def test_environment_with_an_unknown_instruction_set(name: str) -> None:
+    done = _import_with(PYGRAD_ISA=name)
+    assert done.returncode != 0
+    valid = ", ".join(config.ISAS_USABLE)
+    message = f"ValueError: PYGRAD_ISA='{name}': there is no such instruction set; valid here: {valid}; or unset"
+    assert message in done.stderr

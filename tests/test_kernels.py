@@ -1,0 +1,478 @@
+"""Every kernel, on every instruction set of this machine, in both dtypes, against independent truths."""
+
+from typing import Any, TypeAlias
+
+import model
+import numpy as np
+import pytest
+from table import DTYPES, KERNELS, VARIANTS, GuardPages, Kernel, output_shapes, random_inputs, same_bits, shape_of
+
+from pygrad import config, kernels, reference
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Variant: TypeAlias = tuple[str, str, str]
+
+# Lanes are 2 to 16, tiles 1 to 14 rows and 1 to 8 vectors, strips 2 vectors: a size below, at and above each.
+TILE_SIZES = (*range(1, 20), 23, 24, 25, 27, 28, 29, 31, 32, 33, 47, 48, 49, 63, 64, 65, 127, 128, 129)
+# (m, n, k): packing, panels and blocks of 140, 256, 280, 512 and 1024 rows, columns or terms begin and end here.
+BLOCK_SIZES = (
+    (255, 40, 255), (256, 40, 256), (257, 40, 257), (279, 70, 30), (280, 70, 30), (281, 70, 30), (141, 261, 20), (60,
+    511, 20), (60, 512, 20), (60, 513, 257), (1025, 65, 9), (513, 3, 70), (1300, 1, 300), (40, 2, 1100), (515, 66,
+    129),
+)  # fmt: skip
+MODEL_SIZES = (
+    (1, 1, 1),
+    (10, 2, 12),
+    (33, 17, 40),
+    (20, 70, 5),
+    (5, 3, 300),
+    (300, 5, 3),
+    (270, 65, 66),
+    (700, 1, 600),
+)
+
+
+# Sums use fma on all instruction sets but in portable code on x86, which may not assume it: there each product is
+# rounded, the contract promises no equal bits, and only the bounds are tested.
+FUSED_ISAS = [isa for isa in config.ISAS_BUILT if isa != "portable" or "neon" in config.ISAS_BUILT]
+NO_SUMS = ("add", "sigmoid", "sigmoid_backward")
+
+
+def _call(kernel: Kernel, inputs: list[Array], out: list[Array] | None = None) -> tuple[Any, ...]:
+    return kernel.call(kernels, inputs, out)
+
+
+def _assert_same(got: tuple[Any, ...], expected: tuple[Any, ...], what: object) -> None:
+    for index, (g, e) in enumerate(zip(got, expected, strict=True)):
+        assert same_bits(g, e), f"result {index} differs for {what}"
+
+
+def test_the_table_has_every_kernel() -> None:
+    assert tuple(KERNELS) == config.KERNELS
+    for name in KERNELS:
+        assert callable(getattr(kernels, name))
+        assert callable(getattr(reference, name))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matmul_is_exact_for_integers(isa: str, dtype: str) -> None:
+    # |a| <= 64, |b| <= 128, k <= 2048: sums stay below 2**24, so that every operation is exact
+    rng = np.random.default_rng(1)
+    a_all = rng.integers(-64, 65, (1300, 2048)).astype(dtype)
+    b_all = rng.integers(-128, 129, (2048, 520)).astype(dtype)
+    sizes = [(m, n, k) for m in TILE_SIZES for n in TILE_SIZES for k in (1, 5)]
+    sizes += [(m, n, k) for m, n in ((1, 1), (14, 33), (29, 3)) for k in (*TILE_SIZES, 255, 256, 257, 511, 513, 2048)]
+    for m, n, k in [*sizes, *BLOCK_SIZES]:
+        a, b = a_all[:m, :k], b_all[:k, :n]
+        expected = (a.astype(np.float64) @ b.astype(np.float64)).astype(dtype)
+        assert np.array_equal(kernels.matmul(a, b), expected), (m, n, k)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_matmul_stays_within_gamma(isa: str, dtype: str) -> None:
+    """Against the exact product, on data with cancellation and wide exponents."""
+    rng = np.random.default_rng(2)
+    u = np.finfo(dtype).eps / 2
+    for m, n, k in ((7, 5, 3), (20, 33, 100), (31, 3, 256), (5, 4, 5000), (3, 40, 700), (1, 1, 20000)):
+        a = (rng.standard_normal((m, k)) * 10.0 ** rng.integers(-6, 7, (m, k))).astype(dtype)
+        b = (rng.standard_normal((k, n)) * 10.0 ** rng.integers(-6, 7, (k, n))).astype(dtype)
+        b[k // 2 :] = -b[: k - k // 2]  # with equal columns of a, what is summed first is taken away again
+        a[:, k // 2 :] = a[:, : k - k // 2]
+        wide = np.longdouble  # 64 bits: products of float32 are exact, of float64 nearly
+        exact = np.array([(row * b.T.astype(wide)).sum(axis=1) for row in a.astype(wide)])
+        size = np.abs(a).astype(wide) @ np.abs(b).astype(wide)
+        error = np.abs(kernels.matmul(a, b) - exact)
+        own = size * k * float(np.finfo(wide).eps)  # of the exact product itself
+        assert (error <= size * (k * u / (1 - k * u)) + own).all()
+        assert (error <= size * ((4 * np.sqrt(k) + 8) * u) + own).all()  # as random errors have it
+
+
+def _sigmoid_points(dtype: str) -> Array:
+    limit = {"float32": 104.5, "float64": 747.0}[dtype]
+    dense = np.linspace(-limit, limit, 200_001)
+    near_zero = np.concatenate([sign * 10.0 ** np.linspace(-45, 1, 20_000) for sign in (-1, 1)])
+    return np.concatenate([dense, near_zero, [0.0, -0.0]]).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sigmoid_is_within_one_ulp(isa: str, dtype: str) -> None:
+    x = _sigmoid_points(dtype)
+    z = kernels.sigmoid(x)
+    wide = np.longdouble if dtype == "float64" else np.float64
+    e = np.exp(-np.abs(x.astype(wide)))
+    exact = np.where(x < 0, e, 1) / (1 + e)
+    ulp = np.spacing(exact.astype(dtype)).astype(wide)
+    if dtype == "float32" or np.finfo(np.longdouble).nmant > 52:
+        own = 4 * np.finfo(wide).eps * exact / ulp  # of the reference: exp and division
+        assert (np.abs(z - exact) / ulp <= 1 + own).all()
+    assert ((z >= 0) & (z <= 1)).all()
+    assert (np.diff(z[:200_001]) >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sigmoid_of_special_values(isa: str, dtype: str) -> None:
+    top, tiny = np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal
+    x = np.array([np.nan, np.inf, -np.inf, top, -top, tiny, -tiny, 0.0, -0.0, 18.0, 38.0], dtype)
+    expected = np.array([np.nan, 1, 0, 1, 0, 0.5, 0.5, 0.5, 0.5, 1 / (1 + np.exp(-18.0)), 1], dtype)
+    for count in range(1, 40):  # in every lane, in the loop and in the tail
+        for at in {0, count // 2, count - 1}:
+            for value, want in zip(x, expected, strict=True):
+                many = np.full(count, -1.0, dtype)
+                many[at] = value
+                assert same_bits(kernels.sigmoid(many)[at], want)
+    dz = np.array([1, 1, 1, np.inf, -np.inf, np.nan], dtype)
+    y = np.array([np.inf, -np.inf, np.nan, 0, 1, 0], dtype)
+    assert same_bits(kernels.sigmoid_backward(dz, y), np.array([0, 0, np.nan, np.inf, -np.inf, np.nan], dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sigmoid_backward_keeps_its_digits_in_saturation(isa: str, dtype: str) -> None:
+    y = np.concatenate([np.linspace(-86, 86, 50_001), [8, 17.4, 20, 60, 85]]).astype(dtype)
+    dz = np.linspace(0.5, 2, y.size).astype(dtype)
+    wide = np.longdouble if dtype == "float64" else np.float64
+    e = np.exp(-np.abs(y.astype(wide)))
+    exact = dz * (e / (1 + e) ** 2)
+    # s(y) and s(-y) are within 1 ULP, which is at most 2 u of the value, and there are two products: 6 u; the reference
+    # adds 6 of its own roundings
+    bound = 6 * np.finfo(dtype).eps / 2 + 6 * float(np.finfo(wide).eps)
+    assert (np.abs(kernels.sigmoid_backward(dz, y) - exact) <= 1.001 * bound * exact).all()
+
+
+@pytest.mark.parametrize(
+    "variant", [v for v in VARIANTS if v[0] in FUSED_ISAS or v[2] in NO_SUMS], indirect=True, ids="-".join
+)
+def test_against_the_scalar_model(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    for m, n, k in ((1, 1, 0), (3, 7, 0), (40, 33, 0), (5, 2000, 0)) if name in NO_SUMS else MODEL_SIZES:
+        inputs = [array * 3 for array in random_inputs(kernel, dtype, m, n, k)]
+        got = _call(kernel, inputs)
+        if name == "add":
+            expected: tuple[Any, ...] = (inputs[0] + inputs[1],)
+        elif name == "dense_sigmoid_value_and_grad":
+            loss, gradients = model.dense_sigmoid_value_and_grad(*inputs)
+            expected = (*gradients, loss)
+        else:
+            result = getattr(model, name)(*inputs)
+            expected = result if isinstance(result, tuple) else (result,)
+        _assert_same(got, expected, (m, n, k))
+
+
+@pytest.mark.parametrize("isa", FUSED_ISAS, indirect=True)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_long_sums_follow_the_rule(isa: str, dtype: str) -> None:
+    """Several groups of blocks, in matmul and in the sums over rows of the layer."""
+    inputs = random_inputs(KERNELS["dense_sigmoid_value_and_grad"], dtype, 40_000, 2, 3)
+    loss, gradients = kernels.dense_sigmoid_value_and_grad(*inputs)
+    expected_loss, expected = model.dense_sigmoid_value_and_grad(*inputs)
+    _assert_same((*gradients, loss), (*expected, expected_loss), "40000 rows")
+
+
+def test_agrees_with_the_reference(variant: Variant) -> None:
+    """On sizes around every tile and block, to a bound that any mistake of a term, a row or a column exceeds."""
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    few = (1, 2, 3, 4, 5, 7, 8, 9, 13, 15, 16, 17, 31, 33)
+    sizes = [(m, n, k) for m in few for n in few for k in (1, 2, 7, 16, 17)]
+    sizes += [(m, n, 3) for m in TILE_SIZES for n in (1, 6, 40)] + [(3, n, 5) for n in TILE_SIZES]
+    for m, n, k in [*sizes, *BLOCK_SIZES]:
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        got, exact = _call(kernel, inputs), kernel.call(reference, inputs, None)
+        # Inputs are of order 1 and sigmoids unsaturated: an element is a sum of at most t = max(m, n, k) products of
+        # order 1, whose rounding errors (3 t u for operands, products and sums) are of random sign.
+        terms = max(m, n, k)
+        bound = 30 * np.sqrt(terms) * np.finfo(dtype).eps
+        for g, e in zip(got, exact, strict=True):
+            scale = (
+                max(1.0, float(np.abs(e).max())) if name in ("matmul", "add") else max(float(np.abs(e).max()), 1 / m)
+            )
+            assert (np.abs(g - e) <= bound * scale).all(), (m, n, k)
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v[2].startswith("dense")], indirect=True, ids="-".join)
+def test_fused_is_unfused_to_the_bit(variant: Variant) -> None:
+    _, dtype, name = variant
+    for m, n, k in [*MODEL_SIZES, *BLOCK_SIZES, (2100, 70, 33), (3000, 4, 1200)]:
+        x, w, b = random_inputs(KERNELS["dense_sigmoid"], dtype, m, n, k)
+        dz, *_ = random_inputs(KERNELS["dense_sigmoid_backward"], dtype, m, n, k)
+        y = kernels.add(kernels.matmul(x, w), b)
+        z = kernels.sigmoid(y)
+        if name == "dense_sigmoid":
+            got = np.empty_like(y)
+            assert same_bits(kernels.dense_sigmoid(x, w, b), z)
+            assert same_bits(kernels.dense_sigmoid(x, w, b, preactivation=got), z)
+            assert same_bits(got, y)
+        else:
+            if name == "dense_sigmoid_value_and_grad":
+                loss, gradients = kernels.dense_sigmoid_value_and_grad(x, w, b)
+                dz = z * z.dtype.type(2.0 / m)
+                exact = np.square(z, dtype=np.float64).sum() / m
+                assert abs(loss - exact) <= 1e-15 * m * n * exact  # gamma of m * n float64 terms is less
+            else:
+                gradients = kernels.dense_sigmoid_backward(dz, x, w, y)
+            dy = kernels.sigmoid_backward(dz, y)
+            ones = np.ones((1, m), dtype)
+            expected = (kernels.matmul(dy, w.T), kernels.matmul(x.T, dy), kernels.matmul(ones, dy)[0])
+            _assert_same(gradients, expected, (m, n, k))
+
+
+@pytest.mark.parametrize(
+    "variant", [v for v in VARIANTS if v[2].startswith("dense_sigmoid_")], indirect=True, ids="-".join
+)
+def test_only_wanted_gradients_are_computed(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    for m, n, k in ((10, 2, 12), (700, 3, 40), (600, 80, 30)):
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        everything = _call(kernel, inputs)
+        for wrt in ((), ("x",), ("w",), ("b",), ("b", "x"), ("w", "b"), "w"):
+            result = getattr(kernels, name)(*inputs, wrt=wrt)
+            gradients = result[1] if "value" in name else result
+            for letter, gradient, full in zip("xwb", gradients, everything, strict=False):
+                if letter in wrt:
+                    assert same_bits(gradient, full)
+                else:
+                    assert gradient is None
+            if "value" in name:
+                assert result[0] == everything[-1]
+
+
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if "value" not in v[2]], indirect=True, ids="-".join)
+def test_rows_do_not_depend_on_their_neighbours(variant: Variant) -> None:
+    """Of the loss's gradients this does not hold: dz depends on the number of rows."""
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    for m, n, k in ((700, 2, 12), (300, 70, 300), (50, 5, 40)):
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        whole = _call(kernel, inputs)[0]
+        for start, stop in ((0, 1), (3, 40), (m - 17, m), (1, m)):
+            rows = [
+                array[start:stop] if text.startswith("m") else array
+                for array, text in zip(inputs, kernel.inputs.values(), strict=True)
+            ]
+            assert same_bits(_call(kernel, rows)[0], whole[start:stop])
+
+
+def _layouts(array: Array) -> dict[str, Array]:
+    """Return copies of an array in other memory layouts."""
+    shape = array.shape
+    found = {"Fortran order": np.asfortranarray(array)}
+    big = np.full(tuple(2 * size + 3 for size in shape), np.nan, array.dtype)
+    part = big[tuple(slice(1, 1 + size) for size in shape)]
+    part[...] = array
+    found["part of rows"] = part
+    step = np.full(tuple(3 * size for size in shape), np.nan, array.dtype)[tuple(slice(1, None, 3) for _ in shape)]
+    step[...] = array
+    found["every third"] = step
+    backwards = np.empty(shape, array.dtype)[tuple(slice(None, None, -1) for _ in shape)]
+    backwards[...] = array
+    found["reversed"] = backwards
+    unaligned = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(shape)
+    unaligned[...] = array
+    found["unaligned"] = unaligned
+    readonly = array.copy()
+    readonly.flags.writeable = False
+    found["read-only"] = readonly
+    if len(shape) == 2:
+        wide = np.full((shape[0], 64 * (shape[1] // 64 + 1)), np.nan, array.dtype)[:, : shape[1]]
+        wide[...] = array
+        found["power-of-two rows"] = wide
+    return found
+
+
+def test_layouts_of_inputs_change_no_bit(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    for m, n, k in ((10, 2, 12), (37, 19, 40), (300, 3, 70), (290, 80, 33)):
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        expected = _call(kernel, inputs)
+        for index, array in enumerate(inputs):
+            for layout, other in _layouts(array).items():
+                changed = [other if i == index else a for i, a in enumerate(inputs)]
+                _assert_same(_call(kernel, changed), expected, (m, n, k, index, layout))
+
+
+def test_zero_strides_change_no_bit(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    m, n, k = 37, 19, 40
+    inputs = random_inputs(kernel, dtype, m, n, k)
+    for index, array in enumerate(inputs):
+        for axis in range(array.ndim):
+            one = array[tuple(slice(0, 1) if i == axis else slice(None) for i in range(array.ndim))]
+            stretched = np.broadcast_to(one, array.shape)
+            dense = [stretched.copy() if i == index else a for i, a in enumerate(inputs)]
+            views = [stretched if i == index else a for i, a in enumerate(inputs)]
+            _assert_same(_call(kernel, views), _call(kernel, dense), (index, axis))
+
+
+def test_outputs_of_any_layout_and_nothing_around_them(variant: Variant) -> None:
+    """Outputs start as NaN inside a larger array of sentinels: all of the output is written, and nothing else."""
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    sentinel = np.asarray(-12345.678, dtype)
+    for m, n, k in ((1, 1, 1), (10, 2, 12), (37, 19, 40), (300, 3, 70), (33, 130, 17)):
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        expected = _call(kernel, inputs)
+        for layout in ("C", "F", "part", "step", "reversed"):
+            around, outs = [], []
+            for shape in output_shapes(kernel, m, n, k):
+                order = "F" if layout == "F" else "C"
+                stride = -2 if layout == "reversed" else 2 if layout == "step" else 1
+                size = tuple(abs(stride) * s + 40 for s in shape)
+                big = np.full(size, sentinel, dtype, order=order)  # type: ignore[call-overload]
+                inside = tuple(slice(20, 20 + abs(stride) * s, abs(stride)) for s in shape)
+                out = big[inside]
+                if layout == "reversed":
+                    out = out[tuple(slice(None, None, -1) for _ in shape)]
+                out[...] = np.nan
+                around.append((big, inside))
+                outs.append(out)
+            got = _call(kernel, inputs, outs)
+            _assert_same(got, expected, (m, n, k, layout))
+            for result, out in zip(got, outs, strict=False):
+                assert result is out
+            for big, inside in around:
+                big[inside] = sentinel
+                assert (big == sentinel).all(), (m, n, k, layout)
+
+
+def test_guard_pages(variant: Variant) -> None:
+    """Arrays flush against memory that may not be touched: an access outside of them would end the process."""
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    guard = GuardPages()
+    sizes = [(m, n, k) for m in (1, 3, 14, 17) for n in (1, 2, 9, 17, 33) for k in (1, 5, 16)]
+    for m, n, k in [*sizes, (300, 3, 20), (70, 70, 260)]:
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        expected = _call(kernel, inputs)
+        for at_end in (True, False):
+            guarded = [guard.copy(array, at_end=at_end) for array in inputs]
+            empty = [np.empty(shape, dtype) for shape in output_shapes(kernel, m, n, k)]
+            outs = [guard.copy(array, at_end=at_end) for array in empty]
+            _assert_same(_call(kernel, guarded, outs), expected, (m, n, k))
+            transposed = [guard.copy(np.ascontiguousarray(array.T), at_end=at_end).T for array in inputs]
+            _assert_same(_call(kernel, transposed), expected, (m, n, k, "transposed"))
+
+
+def test_alignment_changes_no_bit(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    inputs = random_inputs(kernel, dtype, 21, 19, 23)
+    expected = _call(kernel, inputs)
+    for shift in range(0, 64, np.dtype(dtype).itemsize):
+        moved = []
+        for array in inputs:
+            memory = np.empty(array.nbytes + 128, np.uint8)
+            at = -memory.ctypes.data % 64 + shift
+            moved.append(memory[at : at + array.nbytes].view(dtype).reshape(array.shape))
+            moved[-1][...] = array
+        _assert_same(_call(kernel, moved), expected, shift)
+
+
+def test_empty_dimensions(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    one_empty = ((0, 3, 4), (3, 0, 4), (3, 4, 0), (300, 0, 5), (300, 5, 0))
+    for m, n, k in (*one_empty, (0, 0, 3), (0, 3, 0), (3, 0, 0), (0, 0, 0)):
+        inputs = random_inputs(kernel, dtype, m, n, k)
+        if "value" in name and m == 0:
+            with pytest.raises(ValueError, match="a loss is a mean over rows, and x has none"):
+                _call(kernel, inputs)
+            continue
+        got, expected = _call(kernel, inputs), kernel.call(reference, inputs, None)
+        for g, e in zip(got, expected, strict=True):
+            assert np.shape(g) == np.shape(e)
+            # sums of at most 1500 positive terms, each with at most 8 roundings of its own
+            assert np.allclose(g, e, rtol=1508 * np.finfo(dtype).eps, atol=0)
+
+
+def test_out_may_overlap_inputs(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    m = n = k = 20
+    plain = random_inputs(kernel, dtype, m, n, k)
+    expected = _call(kernel, plain)
+    for index, text in enumerate(kernel.outputs):
+        for source, source_text in enumerate(kernel.inputs.values()):
+            if shape_of(text, m, n, k) != shape_of(source_text, m, n, k):
+                continue
+            for shift in (0, 1, 7):
+                inputs = [array.copy() for array in plain]
+                memory = np.zeros(inputs[source].size + shift, dtype)
+                moved = memory[: inputs[source].size].reshape(inputs[source].shape)
+                moved[...] = inputs[source]
+                inputs[source] = moved
+                out: list[Any] = [None] * len(kernel.outputs)
+                out[index] = memory[shift:].reshape(inputs[source].shape)
+                _assert_same(_call(kernel, inputs, out), expected, (index, source, shift))
+
+
+def test_special_values_give_ieee_results(variant: Variant) -> None:
+    """NaN and infinities go where arithmetic takes them, as in NumPy, and nowhere else."""
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    m, n, k = 20, 9, 7
+    for value in (np.nan, np.inf, -np.inf):
+        for index in range(len(kernel.inputs)):
+            inputs = random_inputs(kernel, dtype, m, n, k)
+            inputs[index].flat[inputs[index].size // 2] = value
+            with np.errstate(all="ignore"):
+                exact = kernel.call(reference, inputs, None)
+            for g, e in zip(_call(kernel, inputs), exact, strict=True):
+                assert np.array_equal(np.isnan(g), np.isnan(e))
+                assert np.array_equal(np.isposinf(g), np.isposinf(e))
+                assert np.array_equal(np.isneginf(g), np.isneginf(e))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_add_broadcasts_as_numpy(isa: str, dtype: str) -> None:
+    rng = np.random.default_rng(3)
+    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+        ((5, 3), (1, 3)), ((5, 3), (3,)), ((5, 3), (5, 1)), ((5, 3), ()), ((), ()), ((1,), (4,)), ((4, 1), (1, 5)),
+        ((2, 3, 4), (3, 1)), ((2, 1, 4), (3, 1)), ((2, 3, 4, 5), (3, 1, 5)), ((3000, 2), (1, 2)), ((3000, 2), (3000,
+        1)), ((40, 1030), (1030,)), ((40, 1030), (40, 1)), ((2, 2000), (1, 1)), ((700, 3), (3,)), ((1, 1, 1), (2, 2)),
+        ((0, 3), (3,)), ((2, 0), (2, 1)), ((3, 1, 2, 1, 2), (1, 4, 1, 3, 2)), ((5000,), (1,)),
+    ]  # fmt: skip
+    for left, right in shapes:
+        a, b = rng.standard_normal(left).astype(dtype), rng.standard_normal(right).astype(dtype)
+        for x, y in ((a, b), (b, a), (a.T, b.T) if len(left) == len(right) else (a, b)):
+            assert same_bits(kernels.add(x, y), np.asarray(x + y)), (left, right)
+    a = rng.standard_normal((4, 5)).astype(dtype)
+    assert same_bits(kernels.add(a, 2.5), a + np.asarray(2.5, dtype))
+    assert same_bits(kernels.add(3, a), a + np.asarray(3, dtype))
+    assert same_bits(kernels.add(a[0, 0], a), a[0, 0] + a)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_elementwise_functions_take_any_number_of_dimensions(isa: str, dtype: str) -> None:
+    rng = np.random.default_rng(4)
+    for shape in ((), (1,), (7,), (2, 3, 4), (3, 1, 5, 2), (2,) * 12, (2, 0, 3)):
+        x = rng.standard_normal(shape).astype(dtype)
+        for array in (x, x.T):
+            flat = kernels.sigmoid(np.ascontiguousarray(array).reshape(-1)).reshape(array.shape)
+            assert same_bits(kernels.sigmoid(array), flat)
+            dz = np.full_like(array, 1.5)
+            assert same_bits(kernels.sigmoid_backward(dz, array), model.sigmoid_backward(dz, array.copy()))
+            out = np.empty(array.shape[::-1], dtype).T
+            assert same_bits(kernels.sigmoid(array, out=out), flat)
+
+
+def test_instruction_sets_give_the_same_bits() -> None:
+    fused = [isa for isa in config.ISAS_USABLE if isa in FUSED_ISAS]
+    if len(fused) < 2:
+        pytest.skip("this machine runs one instruction set with fma")
+    before = config.isa()
+    try:
+        for dtype in DTYPES:
+            for name, kernel in KERNELS.items():
+                for m, n, k in [*MODEL_SIZES, *BLOCK_SIZES]:
+                    inputs = random_inputs(kernel, dtype, m, n, k)
+                    results = []
+                    for isa in fused:
+                        config.use_isa(isa)
+                        results.append(_call(kernel, inputs))
+                    for other in results[1:]:
+                        _assert_same(other, results[0], (name, dtype, m, n, k))
+    finally:
+        config.use_isa(before)
