@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the cffi build script, and that the sdist carries all of tests, not only test_*.py."""
+"""What pyproject.toml cannot say: the cffi build script, and that the sdist carries all of tests."""
 
 from pathlib import Path
 
