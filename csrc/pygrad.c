@@ -49,7 +49,7 @@ static bool coincide(struct array a, struct array b) {
     return true;
 }
 
-/* Whether every element has an address of its own for certain: each stride steps over all that smaller strides reach. */
+/* Whether every element surely has an address of its own: each stride steps over all that smaller strides reach. */
 static bool is_distinct(struct array a, size_t element) {
     for (int i = 0; i < a.ndim; i++)
         if (a.shape[i] == 0) return true;

@@ -1,15 +1,15 @@
-/* What Python sees: every exported function. cffi reads this file too, so each prototype is written once: plain C without
- * macros (lines that begin with a hash sign are for the compiler only).
+/* What Python sees: every exported function. cffi reads this file too, so each prototype is written once: plain C
+ * without macros (lines that begin with a hash sign are for the compiler only).
  *
- * Arrays are pointers to their first element, with strides in bytes that may be zero or negative. `rows` is r, `inner` is
- * k, `columns` is c: x (r,k), w (k,c), b (c,), y, z, dy and dz (r,c). A NULL output is not computed.
+ * Arrays are pointers to their first element, with strides in bytes that may be zero or negative. `rows` is r, `inner`
+ * is k, `columns` is c: x (r,k), w (k,c), b (c,), y, z, dy and dz (r,c). A NULL output is not computed.
  *
  * Each function checks what Python cannot check cheaply and computes nothing unless it returns PG_OK:
- * PG_OVERLAP       an output may share memory with an input, or elements of an output with each other (elementwise functions
- *                  accept an output that coincides with an input);
- * PG_OUTPUTS       two outputs may share memory;
- * PG_UNALIGNED     an address or stride is not a multiple of the element size;
- * PG_NO_MEMORY     no scratch memory could be had.
+ * PG_OVERLAP    an output may share memory with an input, or elements of an output with each other (elementwise functions
+ *               accept an output that coincides with an input);
+ * PG_OUTPUTS    two outputs may share memory;
+ * PG_UNALIGNED  an address or stride is not a multiple of the element size;
+ * PG_NO_MEMORY  no scratch memory could be had.
  */
 #ifndef PYGRAD_H
 #define PYGRAD_H
@@ -62,7 +62,8 @@ int pg_dense_sigmoid_backward_f64(ptrdiff_t rows, ptrdiff_t inner, ptrdiff_t col
                                   double *dx, ptrdiff_t dx_rs, ptrdiff_t dx_cs, double *dw, ptrdiff_t dw_rs,
                                   ptrdiff_t dw_cs, double *db, ptrdiff_t db_cs);
 
-/* loss = sum(sigmoid(x w + b)**2) / rows and its gradients. Returns the loss, which is never negative, or minus a status. */
+/* loss = sum(sigmoid(x w + b)**2) / rows and its gradients. Returns the loss, which is never negative, or minus a
+ * status. */
 double pg_dense_sigmoid_value_and_grad_f32(ptrdiff_t rows, ptrdiff_t inner, ptrdiff_t columns, const float *x,
                                            ptrdiff_t x_rs, ptrdiff_t x_cs, const float *w, ptrdiff_t w_rs,
                                            ptrdiff_t w_cs, const float *b, ptrdiff_t b_cs, float *dx, ptrdiff_t dx_rs,
@@ -78,8 +79,8 @@ double pg_dense_sigmoid_value_and_grad_f64(ptrdiff_t rows, ptrdiff_t inner, ptrd
 const char *pg_kernel_names(void);
 const char *pg_isas_built(void);
 
-/* Whether CPU and operating system run the ISA of that name; the choice of one (0, or -1 where it is not to be had here:
- * portable is in use until the first choice); and the one in use. */
+/* Whether CPU and operating system run the ISA of that name; the choice of one (0, or -1 where it is not to be had
+ * here: portable is in use until the first choice); and the one in use. */
 int pg_isa_runs(const char *name);
 int pg_use_isa(const char *name);
 const char *pg_isa(void);

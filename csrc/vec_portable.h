@@ -59,8 +59,8 @@ static inline vec fmadd(vec a, vec b, vec c) {
 static inline vec fnmadd(vec a, vec b, vec c) { return fmadd(-a, b, c); }
 static inline vec fmsub(vec a, vec b, vec c) { return fmadd(a, b, -c); }
 
-/* a b + c in a sum of products: rounded once where the CPU has FMA. Where it has not, a fused operation would take the C
- * library a hundred times as long, so here alone the product is rounded too. */
+/* a b + c in a sum of products: rounded once where the CPU has FMA. Where it has not, a fused operation would take the
+ * C library a hundred times as long, so here alone the product is rounded too. */
 #if defined(FP_FAST_FMA) || defined(__FMA__)
 static inline vec muladd(vec a, vec b, vec c) { return fmadd(a, b, c); }
 #else

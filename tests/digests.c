@@ -1,5 +1,6 @@
-/* Prints a digest of every kernel's results for every instruction set that this machine runs: "isa dtype kernel digest".
- * It needs no Python, so that it also runs under emulation of another machine. Compile it with the .c files of csrc. */
+/* Prints a digest of every kernel's results for every instruction set that this machine runs: "isa dtype kernel
+ * digest". It needs no Python, so that it also runs under emulation of another machine. Compile it with the .c files of
+ * csrc. */
 #ifndef REAL
 #include <inttypes.h>
 #include <stdio.h>
