@@ -50,9 +50,10 @@ _XWB = ("x", "w", "b")
 
 def _pointer(real: _Real, array: Array) -> Any:
     """Return the address of the first element."""
-    if not array.flags.c_contiguous:  # the buffer interface wants contiguous memory: one element is
-        array = array[_ONE * array.ndim]
-    return _from_buffer(real.pointer_type, array)
+    try:
+        return _from_buffer(real.pointer_type, array)
+    except ValueError:  # the buffer interface wants contiguous memory: one element is
+        return _from_buffer(real.pointer_type, array[_ONE * array.ndim])
 
 
 def _real(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
@@ -162,9 +163,12 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     rows, n = b.shape
     if k != rows:
         raise ValueError(f"matmul: a is {a.shape} and b is {b.shape}: a's columns ({k}) must equal b's rows ({rows})")
-    c = _output("matmul", real, "out", out, (m, n))
+    c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
+    a_rs, a_cs = a.strides
+    b_rs, b_cs = b.strides
+    c_rs, c_cs = c.strides
     status = real.matmul(
-        m, n, k, _pointer(real, a), *a.strides, _pointer(real, b), *b.strides, _pointer(real, c), *c.strides
+        m, n, k, _pointer(real, a), a_rs, a_cs, _pointer(real, b), b_rs, b_cs, _pointer(real, c), c_rs, c_cs
     )
     if status:
         return _stored(out, _again_with_copies(matmul, status, a, b))

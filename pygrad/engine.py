@@ -1,0 +1,228 @@
+"""Reverse-mode differentiation: the graph that operations leave behind, and the walk back through it.
+
+A Node is one operation that was run: how to get the gradients of its inputs from that of its output, what it saved for
+that, and for each input an edge: the Node that made the input, the leaf Tensor that it is, or None where no gradient is
+wanted. Nodes refer to what was there before them and never to their own output, so there are no reference cycles, and a
+graph is freed with the last Tensor that holds it.
+
+A node's consumers are always newer than the node. So the newest node that waits for its gradient has it complete, and a
+walk from the newest to the oldest needs no recursion and no counting.
+
+Gradients may be accumulated into the same leaf by backward calls in several threads at once: each addition is done
+under a lock, so none is lost; the order of additions, and with it the last bit, is then that of the threads.
+"""
+
+import heapq
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from pygrad import kernels
+
+if TYPE_CHECKING:
+    from pygrad.tensor import Tensor
+
+Array: TypeAlias = np.ndarray[Any, Any]
+Edge: TypeAlias = "Node | Tensor | None"
+Backward: TypeAlias = Callable[["Node", Array], Sequence[Array | None]]
+
+_ages = itertools.count()
+_accumulation = threading.Lock()
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+mode = _Mode()
+"""Whether this thread records operations (``mode.recording``)."""
+
+
+class Node:
+    """One operation in a graph."""
+
+    __slots__ = (
+        "__weakref__", "age", "backward", "consumers", "edges", "info", "name_", "retained", "saved", "version",
+    )  # fmt: skip
+
+    def __init__(
+        self, name: str, backward: Backward, edges: Sequence[Edge], saved: Any, version: int, info: Any
+    ) -> None:
+        self.age = next(_ages)
+        self.name_ = name
+        self.backward = backward
+        self.edges = edges
+        self.saved = saved  # arrays, and Tensors whose arrays must not change; None once a backward call has freed it
+        self.version = version  # how often the saved Tensors had been changed: counts only grow, so one sum will do
+        self.info = info  # what backward needs and keeps: shapes, numbers
+        self.consumers = 0
+        self.retained: weakref.ref[Tensor] | None = None
+        for edge in edges:
+            if type(edge) is Node:
+                edge.consumers += 1
+
+    def name(self) -> str:
+        """Return the name that a Tensor's repr shows, such as MmBackward0."""
+        return self.name_
+
+    def __repr__(self) -> str:
+        return f"<{self.name_} object at {id(self):#x}>"
+
+    def arrays(self) -> list[Any]:
+        """Return the arrays that were saved, after checking that they are still there and unchanged."""
+        if self.saved is None:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+                "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+                "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+                "if you need to access saved tensors after calling backward."
+            )
+        version = 0
+        arrays = []
+        for value in self.saved:
+            if hasattr(value, "_version"):
+                version += value._version[0]
+                value = value._array
+            arrays.append(value)
+        if version != self.version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                f"{self.name_} saved it {version - self.version} changes ago"
+            )
+        return arrays
+
+    def free(self) -> None:
+        """Drop what was saved; an operation that saved nothing can be gone through again."""
+        if self.saved:
+            self.saved = None
+
+
+def run(root: Node, seed: Array, *, retain_graph: bool) -> None:
+    """Give the gradient ``seed`` to ``root``; when all is computed, add what has reached the leaves to their grad."""
+    gradient = seed
+    waiting: dict[Node | Tensor, Array] = {root: gradient}
+    leaves: list[Tensor] = []
+    newest = [(-root.age, root)]
+    while newest:
+        _, node = heapq.heappop(newest)
+        gradient = waiting.pop(node)
+        _retain(node, gradient)
+        passed = _run_fused(node, gradient, retain_graph) or _run_alone(node, gradient, retain_graph)
+        for edge, part in passed:
+            if edge in waiting:
+                waiting[edge] = waiting[edge] + part
+                continue
+            waiting[edge] = part
+            if type(edge) is Node:
+                heapq.heappush(newest, (-edge.age, edge))
+            else:
+                leaves.append(edge)  # type: ignore[arg-type]
+    given = set()  # arrays that a leaf has already, by id; `waiting` keeps them alive
+    for leaf in leaves:
+        part = waiting[leaf]
+        if id(part) in given or part is seed or not part.flags.owndata:
+            part = part.copy()
+        given.add(id(part))
+        accumulate(leaf, part)
+
+
+def accumulate(leaf: "Tensor", part: Array) -> None:
+    """Add ``part``, which belongs to nobody else, to the gradient of a leaf."""
+    with _accumulation:
+        if leaf._grad is None:
+            leaf._grad = type(leaf)._wrap(part)
+        else:
+            leaf._grad._change(leaf._grad._array + part)
+
+
+def _retain(node: Node, gradient: Array) -> None:
+    tensor = node.retained() if node.retained else None
+    if tensor is not None:
+        accumulate(tensor, gradient.copy())
+
+
+def _run_alone(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["Node | Tensor", Array]]:
+    parts = node.backward(node, gradient)
+    if not retain_graph:
+        node.free()
+    return [(edge, part) for edge, part in zip(node.edges, parts, strict=True) if edge is not None and part is not None]
+
+
+def _only_use(edge: Edge, name: str) -> Node | None:
+    """Return the node at ``edge`` if it has that name, one consumer, and its gradient is not retained."""
+    if type(edge) is Node and edge.name_ == name and edge.consumers == 1 and edge.retained is None:
+        return edge
+    return None
+
+
+def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["Node | Tensor", Array]] | None:
+    """Run a dense sigmoid layer that ends in ``node``, or its mean-square loss, by the fused kernel; None for others.
+
+    The bits are those of one node after the other. For the loss: sum(z**2) / n gives z the gradient (g / n) (2 z),
+    which is z (2 g / n), since doubling is exact.
+    """
+    nodes = [node]
+    layer: Node | None = node
+    if node.name_ in ("DivBackward0", "SumBackward0", "MeanBackward0"):
+        total: Node | None = node
+        if node.name_ == "DivBackward0":
+            total = _only_use(node.edges[0], "SumBackward0")
+            if total is None or node.edges[1] is not None or gradient.ndim != 0:
+                return None
+            nodes.append(total)
+        power = _only_use(total.edges[0], "PowBackward0") if total else None
+        layer = _only_use(power.edges[0], "SigmoidBackward0") if power else None
+        if power is None or layer is None or power.info != 2:
+            return None
+        nodes += [power, layer]
+        if node.name_ == "DivBackward0":
+            gradient = gradient / node.arrays()[1]
+        elif node.name_ == "MeanBackward0":
+            gradient = gradient / gradient.dtype.type(node.info[2])
+        gradient = power.arrays()[0] * (gradient + gradient)
+    if layer is None or layer.name_ != "SigmoidBackward0":
+        return None
+    passed = _dense_layer(layer, gradient, nodes)
+    if passed is not None and not retain_graph:
+        for done in nodes:
+            done.free()
+    return passed
+
+
+def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[tuple["Node | Tensor", Array]] | None:
+    """Return the gradients of sigmoid(x w + bias), adding the nodes that they stand for to ``nodes``."""
+    added = _only_use(layer.edges[0], "AddBackward0")
+    if added is None:
+        return None
+    product = _only_use(added.edges[0], "MmBackward0")
+    if product is None:
+        return None
+    x, w = product.arrays()
+    (y,) = layer.arrays()
+    bias = added.edges[1]
+    shape = y.shape if added.info is None else added.info[1][0] if added.info[1] else ()
+    columns = w.shape[1]
+    ones = _only_use(bias, "MmBackward0")
+    if ones is not None and ones.edges[0] is None and shape == y.shape:
+        a, b = ones.arrays()
+        if b.shape[0] != 1 or np.count_nonzero(a != 1):
+            return None
+        bias, shape = ones.edges[1], b.shape
+        nodes.append(ones)
+    elif shape not in ((columns,), (1, columns)) or y.shape != (len(x), columns) or len(y) == 1:
+        return None
+    if x is None or w is None or x.dtype != dz.dtype or w.dtype != dz.dtype or y.dtype != dz.dtype:
+        return None
+    nodes += [added, product]
+    edges = (*product.edges, bias)
+    wrt = tuple(name for name, edge in zip("xwb", edges, strict=True) if edge is not None)
+    gradients = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
+    return [
+        (edge, part.reshape(shape) if edge is bias else part)
+        for edge, part in zip(edges, gradients, strict=True)
+        if edge is not None and part is not None
+    ]

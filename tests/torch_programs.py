@@ -1,0 +1,228 @@
+"""Programs in pygrad's subset of PyTorch, and what they print under PyTorch 2.13 (torch_outputs.json).
+
+`python tests/torch_programs.py` runs them under an installed PyTorch and writes that file anew.
+"""
+
+import contextlib
+import io
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+SEED = Path(__file__).parents[1] / "pygrad" / "seed.json"
+INPUTS = {
+    name: [[float(figure) for figure in row] for row in rows]
+    for name, rows in json.loads(SEED.read_text(encoding="utf-8"))["inputs"].items()
+}
+OUTPUTS = Path(__file__).with_name("torch_outputs.json")
+
+PROGRAMS: dict[str, str] = {}
+PROGRAMS["two layers"] = """
+x = torch.tensor([[0.5, -1.2, 3.3], [1.5, 2.2, -0.3]])
+w1 = torch.tensor([[0.1, 0.2], [0.3, -0.4], [0.5, 0.6]], requires_grad=True)
+b1 = torch.tensor([0.1, -0.1], requires_grad=True)
+w2 = torch.tensor([[0.7], [-0.8]], requires_grad=True)
+b2 = torch.tensor([0.05], requires_grad=True)
+h = torch.sigmoid(x @ w1 + b1)
+print(h)
+o = torch.sigmoid(torch.mm(h, w2) + b2)
+print(o)
+t = torch.tensor([[1.0], [0.0]])
+l = ((o - t) ** 2).mean()
+print(l)
+l.backward()
+for p in (w1, b1, w2, b2):
+    print(p.grad)
+    print(p)
+"""
+PROGRAMS["training"] = """
+x = torch.tensor([[0.5, -1.2], [1.5, 2.2], [-0.7, 0.1]], dtype=torch.float64)
+t = torch.tensor([[1.0], [0.0], [1.0]], dtype=torch.float64)
+w = torch.zeros(2, 1, dtype=torch.float64, requires_grad=True)
+b = torch.zeros(1, dtype=torch.float64, requires_grad=True)
+for step in range(20):
+    z = (x.mm(w) + b).sigmoid()
+    loss = ((z - t) ** 2).sum() / len(x)
+    loss.backward()
+    with torch.no_grad():
+        w -= 0.5 * w.grad
+        b -= 0.5 * b.grad
+        w.grad.zero_()
+        b.grad.zero_()
+    if step % 5 == 0:
+        print(step, round(loss.item(), 9), loss, f"{loss:.3f}")
+print(w, b, w.grad, b.is_leaf, z.is_leaf, z.grad_fn.name())
+"""
+PROGRAMS["printing"] = """
+for v in ([1.0, 2.0], [1.5, 2.0], [1e-5, 1.0], [1e9, 1.0], [1e8, 1.], [float('nan'), 1.0], [float('inf'), 1.5], [float('-inf'), 2.], [0.0, 0.0], [1e-4, 1.0], [1000.5, 0.5], [1001.0, 0.5], [100000.0], [123456789.0], [-1.5, 22.25], [float('nan')], [1e-45], [3e38], [], 3.0, 3.5, -0.0, 1e10, 1e-10, float('nan'), [[1.0, 2.0], [3.0, 4.5]], [[[1.0, -2.0], [3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]], [[]], [True, False], [1, 2, 30], 7, True, [[1, -200], [3, 4]], [-0.0, 1.0], [0.1, 1e-3, 2], [99999.5, 1.25], [1e5+.5, 200.25]):
+    for d in (None, torch.float32, torch.float64):
+        t = torch.tensor(v, dtype=d) if d else torch.tensor(v)
+        print(t, t.shape, t.dtype, t.ndim)
+print(torch.zeros(0, 3), torch.zeros(2, 0), torch.zeros(0), torch.zeros(0, dtype=torch.float64))
+for n in (5, 20, 30, 999, 1000, 1001, 2000):
+    t = torch.tensor([i * 0.37 for i in range(n)])
+    print(t)
+    print(t * 1e6)
+print(torch.tensor([[i * 1.5 + j for j in range(40)] for i in range(5)]))
+print(torch.tensor([[i * 1.5 + j for j in range(100)] for i in range(50)]))
+print(torch.tensor([[[i * 1.5 + j - k for j in range(10)] for i in range(20)] for k in range(10)]))
+print(torch.tensor([[[[0.5 * a + b - c + d for a in range(8)] for b in range(8)] for c in range(8)] for d in range(8)]))
+x = torch.ones(3, 3, requires_grad=True)
+print(x, x * 2, (x * 1e-7).sum(), torch.ones(2, 8, requires_grad=True) * 1.25, torch.ones(2, dtype=torch.float64, requires_grad=True) + 1)
+print(torch.ones(1, 7, requires_grad=True, dtype=torch.float64) * 123.456)
+print(torch.ones(1, 6, requires_grad=True, dtype=torch.float64) * 123.456)
+print(torch.ones(2000, requires_grad=True) + 0.5)
+print(repr(torch.float32), torch.float64, x.shape, x.size(), x.size(0), x.numel(), x.T.shape, len(x))
+"""
+PROGRAMS["graph"] = """
+x = torch.tensor([1.0, 2.0, 3.0], requires_grad=True)
+y = x * x
+y.retain_grad()
+z = (y + x).sum()
+z.backward(retain_graph=True)
+print(x.grad, y.grad)
+z.backward()
+print(x.grad, y.grad)
+try:
+    z.backward()
+except RuntimeError as e:
+    print("RuntimeError", str(e)[:50])
+s = (x + 1).sum()
+s.backward(); s.backward()
+print(x.grad)
+d = y.detach()
+print(d, d.requires_grad, y.requires_grad, x.is_leaf, y.is_leaf)
+try:
+    x += 1
+except RuntimeError as e:
+    print(e)
+try:
+    y.backward()
+except RuntimeError as e:
+    print(e)
+try:
+    x.numpy()
+except RuntimeError as e:
+    print(e)
+try:
+    d.sum().backward()
+except RuntimeError as e:
+    print(e)
+try:
+    y.backward(torch.ones(2))
+except RuntimeError as e:
+    print(e)
+v = x * 2
+v.backward(torch.tensor([1.0, 0.5, 0.25]))
+print(x.grad)
+with torch.no_grad():
+    q = x * 2
+print(q, q.requires_grad)
+x2 = torch.tensor([1.0, 2.0], requires_grad=True)
+u = (x2 ** 3).sum()
+with torch.no_grad():
+    x2 *= 2
+try:
+    u.backward()
+except RuntimeError as e:
+    print(str(e)[:60])
+print(x2)
+"""
+PROGRAMS["ops"] = """
+import itertools
+a = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]], requires_grad=True)
+b = torch.tensor([0.5, 1.5, 2.5], requires_grad=True)
+c = torch.tensor(2.0, requires_grad=True)
+for name, f in [("add", lambda: a + b), ("sub", lambda: a - c), ("mul", lambda: a * b), ("div", lambda: a / b), ("rdiv", lambda: 2 / b), ("rsub", lambda: 2 - a),
+                ("pow", lambda: a ** 2), ("pow3", lambda: a ** 3.0), ("powt", lambda: b ** c), ("rpow", lambda: 2.0 ** b), ("neg", lambda: -a), ("sum0", lambda: a.sum(0)),
+                ("sum1k", lambda: a.sum(1, keepdim=True)), ("mean", lambda: a.mean()), ("mean1", lambda: a.mean(dim=-1)), ("sum01", lambda: a.sum((0, 1))),
+                ("T", lambda: a.T), ("t", lambda: a.t()), ("mv", lambda: a @ b), ("dot", lambda: b @ b), ("vm", lambda: b @ a.T), ("idx", lambda: a[0]), ("idx2", lambda: a[:, 1]),
+                ("sl", lambda: a[:, 1:]), ("el", lambda: a[1, 2]), ("adv", lambda: a[[0, 1], [2, 0]]), ("mask", lambda: a[a > 0]), ("none", lambda: a[None, :, 0]), ("ell", lambda: a[..., -1]),
+                ("neg1", lambda: a[-1, ::2]), ("clone", lambda: a.clone()), ("sig", lambda: a.sigmoid()), ("mm", lambda: torch.mm(a, a.t())), ("add1", lambda: 1 + a), ("powh", lambda: b ** 0.5),
+                ("pow0", lambda: a ** 0), ("col", lambda: a[:, [0, 2]]), ("full", lambda: a[:]), ("allfull", lambda: a[:, :]), ("row0", lambda: a[0, :]), ("advt", lambda: a[torch.tensor([1, 1])]),
+                ("batch", lambda: torch.matmul(a[None] * torch.ones(2, 1, 1), a.T)), ("iter", lambda: [r for r in a][1]), ("addk", lambda: torch.add(a, b, alpha=2)), ("subk", lambda: torch.sub(a, b, alpha=0.5)),
+                ("f64", lambda: a + torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)), ("int", lambda: a * torch.tensor([1, 2, 3])), ("int0", lambda: a + torch.tensor(5)), ("b3", lambda: torch.ones(2,2,3) @ a.T), ("v3", lambda: b @ torch.ones(2, 3, 2)), ("m3", lambda: a @ torch.ones(2,3,2))]:
+    for p in (a, b, c): p.grad = None
+    r = f()
+    print(name, r)
+    (r * r).sum().backward()
+    print(a.grad, b.grad, c.grad)
+i = torch.tensor([1, 2, 3])
+print(i + 1, i * 2.5, i / 2, i ** 2, i.sum(), -i, i > 1, (i > 1).sum(), i == 2, i @ torch.tensor([1, 0, 2]) if False else "", i + torch.tensor([0.5, 0.5, 0.5]), i.tolist(), i[0].item())
+print(torch.tensor(5) * torch.tensor([1.5]), torch.tensor([1, 2]) * torch.tensor(1.5), torch.tensor([1.5]) * torch.tensor(2.0, dtype=torch.float64), torch.tensor(1.5)*torch.tensor(2.0, dtype=torch.float64))
+print(a.tolist(), b.tolist(), c.item(), float(c), int(c), bool(c > 1), a == a, (a > b), a != 3)
+"""
+PROGRAMS["errors"] = """
+def tryit(f):
+    try:
+        print(f())
+    except Exception as e:
+        print(type(e).__name__, str(e)[:70])
+a = torch.ones(2, 3, requires_grad=True)
+tryit(lambda: torch.mm(a, a))
+tryit(lambda: a @ torch.ones(4))
+tryit(lambda: a + torch.ones(4))
+tryit(lambda: a.sum(5))
+tryit(lambda: a.item())
+tryit(lambda: len(torch.tensor(1.0)))
+tryit(lambda: bool(a))
+tryit(lambda: a[5])
+tryit(lambda: a[0, 0, 0])
+tryit(lambda: a[::-1])
+tryit(lambda: torch.mm(a, torch.ones(3)))
+tryit(lambda: torch.mm(a, torch.ones(3, 2, dtype=torch.float64)))
+tryit(lambda: torch.tensor([1, 2]).mean())
+tryit(lambda: torch.tensor([1, 2], requires_grad=True))
+tryit(lambda: torch.tensor([[1.0, 2.0], [3.0]]))
+tryit(lambda: torch.tensor([1, 2]) ** -1)
+tryit(lambda: (a * 2).requires_grad_(False))
+tryit(lambda: iter(torch.tensor(1.0)))
+tryit(lambda: torch.ones(2, 2, 2).t())
+tryit(lambda: a == None)
+tryit(lambda: a == "x")
+tryit(lambda: torch.tensor(3.5).__index__())
+tryit(lambda: [1, 2, 3][torch.tensor(1)])
+tryit(lambda: a.grad)
+tryit(lambda: torch.tensor([True, False]) + 1)
+tryit(lambda: torch.tensor([True, False]) + torch.tensor([True, True]))
+tryit(lambda: torch.tensor("abc"))
+import copy, pickle
+tryit(lambda: copy.deepcopy(a * 2))
+tryit(lambda: copy.deepcopy(a))
+tryit(lambda: pickle.loads(pickle.dumps(a)))
+tryit(lambda: torch.tensor(2.0, requires_grad=True) + torch.tensor([1.0]))
+"""
+PROGRAMS["notebook"] = """
+X = torch.tensor(INPUTS["X"], dtype=torch.float32)
+W = torch.tensor(INPUTS["W"], dtype=torch.float32)
+A = torch.tensor(INPUTS["A"], dtype=torch.float32)
+B = torch.tensor(INPUTS["B"], dtype=torch.float32)
+print(X.requires_grad_(requires_grad=True), W.requires_grad_(requires_grad=True), B.requires_grad_(requires_grad=True))
+U = torch.mm(X, W)
+V = torch.mm(A, B)
+Y = U + V
+Z = torch.sigmoid(Y)
+print(U, V, Y, Z)
+r, c = Z.shape
+l = (Z**2).sum() / r
+print(l)
+l.backward()
+print(X.grad, W.grad, B.grad)
+"""
+
+
+def output_of(program: str, torch: Any) -> str:
+    """Return what a program prints with ``torch`` in PyTorch's place."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exec(program, {"torch": torch, "INPUTS": INPUTS, "__name__": "program"})
+    return printed.getvalue()
+
+
+if __name__ == "__main__":
+    import torch  # type: ignore[import-not-found]
+
+    outputs = {name: output_of(program, torch).splitlines() for name, program in PROGRAMS.items()}
+    OUTPUTS.write_text(json.dumps(outputs, indent=1) + "\n", encoding="utf-8")
