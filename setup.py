@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from setuptools import setup
-from setuptools.command.sdist import sdist
+from setuptools.command.build_py import build_py
 
 
-class SdistWithTests(sdist):  # type: ignore[misc]
-    """An sdist from which the tests run."""
+class BuildPyWithTests(build_py):  # type: ignore[misc]
+    """Counts all files of tests as sources, which is what an sdist is made of."""
 
-    def add_defaults(self) -> None:
-        super().add_defaults()
-        self.filelist.extend(sorted(str(path) for path in Path("tests").glob("*.*")))
+    def get_source_files(self) -> list[str]:
+        return [*super().get_source_files(), *sorted(str(path) for path in Path("tests").glob("*.*"))]
 
 
-setup(cffi_modules=["csrc/build_kernels.py:ffibuilder"], cmdclass={"sdist": SdistWithTests})
+setup(cffi_modules=["csrc/build_kernels.py:ffibuilder"], cmdclass={"build_py": BuildPyWithTests})

@@ -25,6 +25,3 @@ ffibuilder.set_source(
     include_dirs=[str(FOLDER)],
     extra_compile_args=FLAGS if sys.platform != "win32" else [],
 )
-
-if __name__ == "__main__":
-    ffibuilder.compile(verbose=True)

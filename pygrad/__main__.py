@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +31,9 @@ def _table(result: Verification, dtype: str, expected: str | None) -> str:
     lines.append("")
     if result.fused_is_unfused is not None:
         lines.append(f"fused kernels give the bits of the unfused: {'yes' if result.fused_is_unfused else 'NO'}")
+    unbounded = sum(c.unbounded for c in result.comparisons)
+    if unbounded:
+        lines.append(f"{unbounded} elements not judged: something that they are computed from may overflow {dtype}")
     agreeing = sum(c.agrees for c in result.comparisons)
     lines.append(f"{agreeing} of {len(result.comparisons)} arrays agree")
     return "\n".join(lines)
@@ -42,11 +47,16 @@ def _as_json(result: Verification, dtype: str, **more: object) -> str:
             "dtype": dtype,
             "agrees": result.agrees,
             "fused_is_unfused": result.fused_is_unfused,
-            "arrays": [vars(c) for c in result.comparisons],
+            "arrays": [{k: _finite(v) for k, v in vars(c).items()} for c in result.comparisons],
             **more,
         },
         indent=2,
     )
+
+
+def _finite(value: object) -> object:
+    """Return a value that JSON has: it knows no infinity."""
+    return "Infinity" if value == math.inf else value
 
 
 def _seed(arguments: argparse.Namespace) -> int:
@@ -68,7 +78,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         inputs, expected, unused = verification.load(arguments.file)
         result = verification.verify(inputs, expected)
     except (BadInputError, MemoryError) as error:
-        print(f"pygrad verify: {arguments.file}: {error or 'not enough memory'}", file=sys.stderr)
+        name = " ".join(str(arguments.file).splitlines())
+        print(f"pygrad verify: {name}: {error or 'not enough memory'}", file=sys.stderr)
         return 2
     dtype = str(inputs.X.dtype)
     if arguments.json:
@@ -117,7 +128,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     info.set_defaults(run=_info)
     parsed = parser.parse_args(arguments)
     parsed.json = getattr(parsed, "json", False)
-    status: int = parsed.run(parsed)
+    try:
+        status: int = parsed.run(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has had enough, as in `pygrad | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return status
 
 

@@ -14,6 +14,8 @@ except ModuleNotFoundError as error:
         "'pip install -e .'; to use an installed pygrad, start Python in another folder"
     ) from error
 
+__all__ = ["ISAS_BUILT", "ISAS_USABLE", "KERNELS", "config", "ffi", "isa", "lib", "show_config", "use_isa"]
+
 __version__ = "0.1.0"
 
 
@@ -44,7 +46,7 @@ def use_isa(name: str) -> None:
     ValueError
         If pygrad was not built for it, or this machine does not run it.
     """
-    if lib.pg_use_isa(name.encode()) != 0:
+    if lib.pg_use_isa(os.fsencode(name)) != 0:
         why = "this machine does not run it" if name in ISAS_BUILT else "there is no such instruction set"
         raise ValueError(f"{name!r}: {why}; valid here: {', '.join(ISAS_USABLE)}")
 

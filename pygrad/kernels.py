@@ -12,13 +12,14 @@ The arithmetic is specified in csrc/matmul.inc (sums), csrc/sigmoid.inc and csrc
 the same in NumPy.
 """
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import empty, ndarray
 
-from pygrad._kernels import ffi, lib
+from pygrad.config import ffi, lib
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Gradients: TypeAlias = tuple[Array | None, Array | None, Array | None]
@@ -124,13 +125,17 @@ def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, .
     return out
 
 
-def _again_with_copies(function: Callable[..., Any], status: int, *inputs: Array, **keywords: Any) -> Any:
-    """Call ``function`` on contiguous, aligned copies, or raise what ``status`` says."""
+def _again_with_copies(
+    function: Callable[..., Any], status: int, *inputs: Array, outputs: Iterable[Array | None] = (), **keywords: Any
+) -> Any:
+    """Call ``function`` on contiguous, aligned copies, with new outputs, or raise what ``status`` says."""
     name = function.__name__
     if status == lib.PG_NO_MEMORY:
         raise MemoryError(f"{name}: no memory for scratch space")
-    if status == lib.PG_OUTPUTS:
-        raise ValueError(f"{name}: two of the output arrays share memory, expected separate arrays")
+    if status == lib.PG_OUTPUTS:  # their ranges of addresses meet; they may be interleaved all the same
+        for one, other in itertools.combinations([array for array in outputs if array is not None], 2):
+            if np.shares_memory(one, other):
+                raise ValueError(f"{name}: two of the output arrays share memory, expected separate arrays")
     return function(*(array.copy() for array in inputs), **keywords)
 
 
@@ -190,12 +195,7 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     if a.shape == b.shape:
         shape, a_strides, b_strides = a.shape, a.strides, b.strides
     else:
-        try:
-            shape = np.broadcast_shapes(a.shape, b.shape)
-        except ValueError:
-            raise ValueError(
-                f"add: a is {a.shape} and b is {b.shape}: counted from the last, each dimension must be equal or 1"
-            ) from None
+        shape = _broadcast_shape(a.shape, b.shape)
         a_strides, b_strides = _broadcast_strides(a, shape), _broadcast_strides(b, shape)
     c = _output("add", real, "out", out, shape)
     status = real.add(
@@ -213,6 +213,19 @@ def _operand(a: Any, other: Any) -> Array:
     if isinstance(a, float | int) and not isinstance(a, bool) and isinstance(other, np.ndarray):
         return np.asarray(a, dtype=other.dtype)
     return a  # type: ignore[no-any-return]
+
+
+def _broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of a + b; np.broadcast_shapes stops at 32 dimensions."""
+    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
+    lead = len(longer) - len(shorter)
+    shape = list(longer)
+    for i, n in enumerate(shorter, lead):
+        if shape[i] == 1:
+            shape[i] = n
+        elif n not in (shape[i], 1):
+            raise ValueError(f"add: a is {a} and b is {b}: counted from the last, each dimension must be equal or 1")
+    return tuple(shape)
 
 
 def _broadcast_strides(a: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -283,23 +296,23 @@ def dense_sigmoid(
         If shapes do not fit together, or ``out`` and ``preactivation`` share memory.
     """
     real = _real("dense_sigmoid", _XWB, x, w, b)
-    r, k, c, row = _layer("dense_sigmoid", x, w, b)
-    z = _output("dense_sigmoid", real, "out", out, (r, c))
+    r, k, c = _layer("dense_sigmoid", x, w, b)
+    z = empty((r, c), real.dtype) if out is None else _output("dense_sigmoid", real, "out", out, (r, c))
     if preactivation is None:
         y_arguments = (ffi.NULL, 0, 0)
     else:
         _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
         y_arguments = (_pointer(real, preactivation), *preactivation.strides)
     status = real.dense_sigmoid(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides,
+        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, b), b.strides[-1],
         _pointer(real, z), *z.strides, *y_arguments,
     )  # fmt: skip
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
-        z = _again_with_copies(dense_sigmoid, status, x, w, b, preactivation=y)
+        copy = _again_with_copies(dense_sigmoid, status, x, w, b, outputs=(z, preactivation), preactivation=y)
         if preactivation is not None:
             preactivation[...] = y
-        return _stored(out, z)
+        return _stored(out, copy)
     return z
 
 
@@ -351,7 +364,9 @@ def dense_sigmoid_backward(
         _pointer(real, y), *y.strides, *arguments,
     )  # fmt: skip
     if status:
-        copies = _again_with_copies(dense_sigmoid_backward, status, dz, x, w, y, wrt=_names(gradients))
+        copies = _again_with_copies(
+            dense_sigmoid_backward, status, dz, x, w, y, outputs=gradients, wrt=_names(gradients)
+        )
         return _all_stored(gradients, copies)
     return gradients
 
@@ -393,16 +408,18 @@ def dense_sigmoid_value_and_grad(
     """
     function = "dense_sigmoid_value_and_grad"
     real = _real(function, _XWB, x, w, b)
-    r, k, c, row = _layer(function, x, w, b)
+    r, k, c = _layer(function, x, w, b)
     if r == 0:
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
     gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
     loss = real.dense_sigmoid_value_and_grad(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, row), *row.strides,
+        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, b), b.strides[-1],
         *arguments,
     )  # fmt: skip
     if loss < 0:
-        loss, copies = _again_with_copies(dense_sigmoid_value_and_grad, int(-loss), x, w, b, wrt=_names(gradients))
+        loss, copies = _again_with_copies(
+            dense_sigmoid_value_and_grad, int(-loss), x, w, b, outputs=gradients, wrt=_names(gradients)
+        )
         return loss, _all_stored(gradients, copies)
     return loss, gradients
 
@@ -421,47 +438,56 @@ def _product_shape(function: str, x: Array, w: Array) -> tuple[int, int, int]:
     return r, k, c
 
 
-def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int, Array]:
-    """Return r, k, c and b as (c,) after checking the shapes of a layer."""
+def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int]:
+    """Return r, k, c after checking the shapes of a layer."""
     r, k, c = _product_shape(function, x, w)
-    shape = b.shape
-    if shape == (c,):
-        return r, k, c, b
-    if shape == (1, c):
-        return r, k, c, b[0]
-    raise ValueError(f"{function}: b is {shape} and w is {w.shape}: b must be ({c},) or (1, {c}) for w's {c} columns")
+    if b.shape != (c,) and b.shape != (1, c):
+        raise ValueError(
+            f"{function}: b is {b.shape} and w is {w.shape}: b must be ({c},) or (1, {c}) for w's {c} columns"
+        )
+    return r, k, c
 
 
 def _gradients(
     function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]
 ) -> tuple[Gradients, list[Any]]:
     """Return (dx, dw, db), None where not wanted, and their pointers and strides as the C functions take them."""
-    if wrt is not _XWB:
-        wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
-        for name in wrt:
-            if name not in _XWB:
-                raise ValueError(f"{function}: wrt has {name!r}, expected names of 'x', 'w' and 'b'")
+    gradients: Gradients
+    if out is None and wrt == _XWB:
+        dtype = real.dtype
+        gradients = (empty(shapes[0], dtype), empty(shapes[1], dtype), empty(shapes[2], dtype))
+    else:
+        gradients = _chosen_gradients(function, real, wrt, out, shapes)
+    arguments: list[Any] = []
+    for gradient in gradients:
+        arguments += (ffi.NULL, 0, 0) if gradient is None else (_pointer(real, gradient), *gradient.strides)
+    if gradients[2] is None or gradients[2].ndim == 2:  # of db the stride along columns alone
+        del arguments[-2]
+    return gradients, arguments
+
+
+def _chosen_gradients(
+    function: str, real: _Real, wrt: Iterable[str], out: Any, shapes: tuple[tuple[int, ...], ...]
+) -> Gradients:
+    """Return an array, given or new, for each gradient that ``wrt`` names."""
+    wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    for name in wrt:
+        if name not in _XWB:
+            raise ValueError(f"{function}: wrt has {name!r}, expected names of 'x', 'w' and 'b'")
     if out is None:
         out = (None, None, None)
     elif not isinstance(out, tuple | list) or len(out) != 3:
         given = f"{len(out)} items" if isinstance(out, tuple | list) else _a(type(out).__name__)
         raise TypeError(f"{function}: out is {given}, expected a tuple of three: (dx, dw, db), each an array or None")
     gradients: list[Array | None] = []
-    arguments: list[Any] = []
     for name, given, shape in zip(_XWB, out, shapes, strict=True):
-        if name not in wrt:
-            if given is not None:
-                raise ValueError(f"{function}: out has an array for d{name}, but wrt does not name {name!r}")
+        if name in wrt:
+            gradients.append(_output(function, real, f"out (d{name})", given, shape))
+        elif given is None:
             gradients.append(None)
-            arguments += (ffi.NULL, 0, 0) if name != "b" else (ffi.NULL, 0)
-            continue
-        gradient = _output(function, real, f"out (d{name})", given, shape)
-        gradients.append(gradient)
-        if name == "b" and len(shape) == 2:
-            gradient = gradient[0]
-        arguments.append(_pointer(real, gradient))
-        arguments += gradient.strides
-    return (gradients[0], gradients[1], gradients[2]), arguments
+        else:
+            raise ValueError(f"{function}: out has an array for d{name}, but wrt does not name {name!r}")
+    return gradients[0], gradients[1], gradients[2]
 
 
 def _names(gradients: Gradients) -> tuple[str, ...]:

@@ -77,13 +77,29 @@ def dense_sigmoid_backward(
     """Return (dx, dw, db) of z = sigmoid(y), y = x @ w + b, from dz; None where ``wrt`` lacks the name."""
     x, w = _float64(x, w)
     dy = sigmoid_backward(dz, y)
-    wanted = tuple(wrt)
-    dx, dw, db = (None, None, None) if out is None else out
-    return (
-        _stored(dx, dy @ w.T) if "x" in wanted else None,
-        _stored(dw, x.T @ dy) if "w" in wanted else None,
-        _stored(db, dy.sum(axis=0)) if "b" in wanted else None,
+    wanted = _names(wrt)
+    gradients = (
+        dy @ w.T if "x" in wanted else None,
+        x.T @ dy if "w" in wanted else None,
+        np.ascontiguousarray(dy.T).sum(axis=1) if "b" in wanted else None,  # along rows in memory NumPy sums pairwise
     )
+    return _all_stored(out, gradients)
+
+
+def _names(wrt: Iterable[str]) -> tuple[str, ...]:
+    names = (wrt,) if isinstance(wrt, str) else tuple(wrt)
+    for name in names:
+        if name not in ("x", "w", "b"):
+            raise ValueError(f"wrt has {name!r}, expected names of 'x', 'w' and 'b'")
+    return names
+
+
+def _all_stored(out: tuple[NDArray[Any] | None, ...] | None, gradients: Gradients) -> Gradients:
+    dx, dw, db = (
+        gradient if given is None or gradient is None else _stored(given, gradient.reshape(given.shape))
+        for given, gradient in zip(out or (None, None, None), gradients, strict=True)
+    )
+    return dx, dw, db
 
 
 def dense_sigmoid_value_and_grad(
@@ -98,5 +114,8 @@ def dense_sigmoid_value_and_grad(
     y = add(matmul(x, w), b)
     z = sigmoid(y)
     rows = z.shape[0]
-    dx, dw, db = dense_sigmoid_backward(2.0 * z / rows, x, w, y, wrt=wrt, out=out)
-    return float((z**2).sum() / rows), (dx, dw, None if db is None else db.reshape(np.shape(b)))
+    if rows == 0:
+        raise ValueError("a loss is a mean over rows, and x has none")
+    dx, dw, db = dense_sigmoid_backward(2.0 * z / rows, x, w, y, wrt=wrt)
+    gradients = (dx, dw, None if db is None else db.reshape(np.shape(b)))
+    return float((z**2).sum() / rows), _all_stored(out, gradients)

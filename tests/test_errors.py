@@ -1,9 +1,11 @@
 """What bad input gets: which exception, and the whole message."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,6 +89,8 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
      "dense_sigmoid_value_and_grad: out (dw) has shape (2, 12), expected (12, 2)"),
     (lambda: vg(X[:0], W, B), ValueError,
      "dense_sigmoid_value_and_grad: x is (0, 12): a loss is a mean over rows, and x has none"),
+    (lambda: vg(X, W, B, out=(X.copy(), shared := np.empty((12, 2), np.float32), shared[:1])), ValueError,
+     "dense_sigmoid_value_and_grad: two of the output arrays share memory, expected separate arrays"),
     (lambda: config.use_isa("mmx"), ValueError,
      f"'mmx': there is no such instruction set; valid here: {', '.join(config.ISAS_USABLE)}"),
 ]  # fmt: skip
@@ -134,3 +138,26 @@ def test_environment_with_an_unknown_instruction_set(name: str) -> None:
     valid = ", ".join(config.ISAS_USABLE)
     message = f"ValueError: PYGRAD_ISA='{name}': there is no such instruction set; valid here: {valid}; or unset"
     assert message in done.stderr
+
+
+def test_environment_with_bytes_that_are_no_text() -> None:
+    done = _import_with(PYGRAD_ISA="\udcff")
+    assert "there is no such instruction set; valid here: " in done.stderr
+
+
+def test_a_source_folder_without_kernels_says_how_to_build_them(tmp_path: Path) -> None:
+    shutil.copytree(Path(config.__file__).parent, tmp_path / "pygrad", ignore=shutil.ignore_patterns("_kernels*"))
+    # without the finder of an editable install, which would find the kernels elsewhere
+    code = "import sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f)]; import pygrad"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert "ImportError: the C kernels are not in" in done.stderr
+    assert "pip install -e ." in done.stderr
+
+
+def test_sizes_beyond_all_memory_raise_memory_error() -> None:
+    one = np.ones(1, np.float32)
+    for rows, columns in ((256, 2**50), (256, 2**53), (256, 2**54), (8, 2**58)):
+        x, w, b = (np.broadcast_to(one, shape) for shape in ((rows, 1), (1, columns), (columns,)))
+        for wrt in ((), ("x",)):
+            with pytest.raises(MemoryError):
+                vg(x, w, b, wrt=wrt)

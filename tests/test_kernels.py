@@ -110,6 +110,13 @@ def test_sigmoid_is_within_one_ulp(isa: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_sigmoid_is_the_scalar_model_to_the_bit(isa: str, dtype: str) -> None:
+    x = _sigmoid_points(dtype)
+    assert same_bits(kernels.sigmoid(x), model.sigmoid(x))
+    assert same_bits(kernels.sigmoid_backward(np.ones_like(x), x), model.sigmoid_backward(np.ones_like(x), x))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_sigmoid_of_special_values(isa: str, dtype: str) -> None:
     top, tiny = np.finfo(dtype).max, np.finfo(dtype).smallest_subnormal
     x = np.array([np.nan, np.inf, -np.inf, top, -top, tiny, -tiny, 0.0, -0.0, 18.0, 38.0], dtype)
@@ -192,7 +199,7 @@ def test_agrees_with_the_reference(variant: Variant) -> None:
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v[2].startswith("dense")], indirect=True, ids="-".join)
 def test_fused_is_unfused_to_the_bit(variant: Variant) -> None:
     _, dtype, name = variant
-    for m, n, k in [*MODEL_SIZES, *BLOCK_SIZES, (2100, 70, 33), (3000, 4, 1200)]:
+    for m, n, k in [*MODEL_SIZES, *BLOCK_SIZES, (2100, 70, 33), (3000, 4, 1200), (20000, 70, 5), (20000, 3, 1000)]:
         x, w, b = random_inputs(KERNELS["dense_sigmoid"], dtype, m, n, k)
         dz, *_ = random_inputs(KERNELS["dense_sigmoid_backward"], dtype, m, n, k)
         y = kernels.add(kernels.matmul(x, w), b)
@@ -270,6 +277,9 @@ def _layouts(array: Array) -> dict[str, Array]:
     unaligned = np.empty(array.nbytes + 1, np.uint8)[1:].view(array.dtype).reshape(shape)
     unaligned[...] = array
     found["unaligned"] = unaligned
+    packed = np.empty(shape, [("gap", np.uint8), ("value", array.dtype), ("more", np.uint8)])["value"]
+    packed[...] = array
+    found["a field of packed records"] = packed
     readonly = array.copy()
     readonly.flags.writeable = False
     found["read-only"] = readonly
@@ -408,6 +418,46 @@ def test_out_may_overlap_inputs(variant: Variant) -> None:
                 _assert_same(_call(kernel, inputs, out), expected, (index, source, shift))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_long_outputs_may_overlap_inputs_in_any_direction(isa: str, dtype: str) -> None:
+    """Longer than what is buffered on the way, forwards and backwards."""
+    values = np.linspace(-5, 5, 5000).astype(dtype)
+    expected = kernels.sigmoid(values)
+    for shift in (0, 1, 700, 3000):
+        for source_step in (1, -1):
+            for target_step in (1, -1):
+                memory = np.zeros(values.size + shift, dtype)
+                source, target = memory[shift:][::source_step], memory[: values.size][::target_step]
+                source[...] = values
+                assert same_bits(kernels.sigmoid(source, out=target), expected)
+                source[...] = values
+                assert same_bits(kernels.add(source, values, out=target), values + values)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_outputs_whose_elements_share_memory(isa: str, dtype: str) -> None:
+    """The result is what assigning the right result to them gives."""
+    a, b = random_inputs(KERNELS["matmul"], dtype, 30, 20, 10)
+    for strides in ((2, 1), (1, 1), (0, 1)):
+        memories = np.zeros(100, dtype), np.zeros(100, dtype)
+        expected, got = (
+            np.lib.stride_tricks.as_strided(memory, (30, 20), tuple(step * memory.itemsize for step in strides))
+            for memory in memories
+        )
+        expected[...] = kernels.matmul(a, b)
+        kernels.matmul(a, b, out=got)
+        assert same_bits(*memories)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_outputs_may_be_interleaved(isa: str, dtype: str) -> None:
+    x, w, b = random_inputs(KERNELS["dense_sigmoid"], dtype, 20, 3, 6)
+    both = np.empty((20, 6), dtype)
+    kernels.dense_sigmoid(x, w, b, out=both[:, :3], preactivation=both[:, 3:])
+    assert same_bits(both[:, :3], kernels.dense_sigmoid(x, w, b))
+    assert same_bits(both[:, 3:], kernels.add(kernels.matmul(x, w), b))
+
+
 def test_special_values_give_ieee_results(variant: Variant) -> None:
     """NaN and infinities go where arithmetic takes them, as in NumPy, and nowhere else."""
     _, dtype, name = variant
@@ -438,6 +488,11 @@ def test_add_broadcasts_as_numpy(isa: str, dtype: str) -> None:
         a, b = rng.standard_normal(left).astype(dtype), rng.standard_normal(right).astype(dtype)
         for x, y in ((a, b), (b, a), (a.T, b.T) if len(left) == len(right) else (a, b)):
             assert same_bits(kernels.add(x, y), np.asarray(x + y)), (left, right)
+    long = rng.standard_normal(6000).astype(dtype)
+    for a, b in ((long[:4500].reshape(3, 1500), long[:3000:2]), (long[:3000:2], long[:4500].reshape(3, 1500))):
+        assert same_bits(kernels.add(a, b), a + b)
+    many = np.zeros((2,) + (1,) * 39, dtype)
+    assert same_bits(kernels.add(np.ones((1,) * 40, dtype), many), np.ones_like(many))
     a = rng.standard_normal((4, 5)).astype(dtype)
     assert same_bits(kernels.add(a, 2.5), a + np.asarray(2.5, dtype))
     assert same_bits(kernels.add(3, a), a + np.asarray(3, dtype))
