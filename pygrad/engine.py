@@ -110,11 +110,12 @@ def run(root: Node, seed: Array, *, retain_graph: bool) -> None:
     while newest:
         _, node = heapq.heappop(newest)
         gradient = waiting.pop(node)
-        _retain(node, gradient)
+        if node.retained is not None:
+            _retain(node.retained(), gradient)
         passed = _run_fused(node, gradient, retain_graph) or _run_alone(node, gradient, retain_graph)
         for edge, part in passed:
             if edge in waiting:
-                waiting[edge] = waiting[edge] + part
+                waiting[edge] = np.asarray(waiting[edge] + part)
                 continue
             waiting[edge] = part
             if type(edge) is Node:
@@ -139,8 +140,7 @@ def accumulate(leaf: "Tensor", part: Array) -> None:
             leaf._grad._change(leaf._grad._array + part)
 
 
-def _retain(node: Node, gradient: Array) -> None:
-    tensor = node.retained() if node.retained else None
+def _retain(tensor: "Tensor | None", gradient: Array) -> None:
     if tensor is not None:
         accumulate(tensor, gradient.copy())
 

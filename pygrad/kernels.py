@@ -190,14 +190,15 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     ValueError
         If the shapes cannot be broadcast together, or ``out`` does not fit.
     """
-    a, b = _operand(a, b), _operand(b, a)
+    if type(a) is not ndarray or type(b) is not ndarray:
+        a, b = _operand(a, b), _operand(b, a)
     real = _real("add", ("a", "b"), a, b)
     if a.shape == b.shape:
         shape, a_strides, b_strides = a.shape, a.strides, b.strides
     else:
         shape = _broadcast_shape(a.shape, b.shape)
         a_strides, b_strides = _broadcast_strides(a, shape), _broadcast_strides(b, shape)
-    c = _output("add", real, "out", out, shape)
+    c = empty(shape, real.dtype) if out is None else _output("add", real, "out", out, shape)
     status = real.add(
         c.ndim, shape, _pointer(real, a), a_strides, _pointer(real, b), b_strides, _pointer(real, c), c.strides
     )
@@ -245,7 +246,7 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
         If ``out`` does not fit.
     """
     real = _real("sigmoid", ("x",), x)
-    z = _output("sigmoid", real, "out", out, x.shape)
+    z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
     status = real.sigmoid(x.ndim, x.shape, _pointer(real, x), x.strides, _pointer(real, z), z.strides)
     if status:
         return _stored(out, _again_with_copies(sigmoid, status, x))
@@ -265,7 +266,7 @@ def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
     real = _real("sigmoid_backward", ("dz", "y"), dz, y)
     if dz.shape != y.shape:
         raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
-    dy = _output("sigmoid_backward", real, "out", out, y.shape)
+    dy = empty(y.shape, real.dtype) if out is None else _output("sigmoid_backward", real, "out", out, y.shape)
     status = real.sigmoid_backward(
         y.ndim, y.shape, _pointer(real, dz), dz.strides, _pointer(real, y), y.strides, _pointer(real, dy), dy.strides
     )

@@ -4,9 +4,12 @@ What the subset leaves out raises an error that says so. It computes with `pygra
 additions, sigmoids) and NumPy (all other elementwise arithmetic), and differentiates with `pygrad.engine`.
 """
 
+import contextvars
 import functools
 import math
 import numbers
+import operator
+import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +51,7 @@ float64 = dtype("float64", "Double", 3)
 
 _DTYPES = {kind.numpy: kind for kind in (bool_, int64, float32, float64)}
 _FLOAT32, _FLOAT64 = float32.numpy, float64.numpy
+_ONES = {kind: np.ones((), kind) for kind in (_FLOAT32, _FLOAT64)}
 
 
 class Size(tuple[int, ...]):
@@ -238,7 +242,7 @@ class Tensor:
         if gradient is None:
             if self._array.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            seed = np.ones_like(self._array)
+            seed = _ONES[self._array.dtype] if self._array.ndim == 0 else np.ones_like(self._array)
         else:
             if not isinstance(gradient, Tensor):
                 raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
@@ -747,13 +751,28 @@ def _broadcast(a: Any, b: Any) -> None:
             )
 
 
+class _Quiet(threading.local):
+    """Runs a function without NumPy's warnings of overflow and the like, which torch does not give.
+
+    ``run(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2 keeps
+    the error state in a context variable, and here is a context that has it set, one per thread.
+    """
+
+    def __init__(self) -> None:
+        self.run = contextvars.Context().run
+        self.run(np.seterr, all="ignore")
+
+
+_quiet = _Quiet()
+
+
 def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Array:
     try:
-        with np.errstate(all="ignore"):
-            return np.asarray(function(a, b))
+        result = _quiet.run(function, a, b)
     except ValueError:
         _broadcast(a, b)
         raise
+    return result if type(result) is np.ndarray else np.asarray(result)
 
 
 def _reduced(g: Array, t: Tensor | None) -> Array | None:
@@ -858,10 +877,13 @@ def mul(input: Any, other: Any) -> Tensor:
 
 
 def _div_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    return _quiet.run(_div_gradients, node, g)
+
+
+def _div_gradients(node: Node, g: Array) -> tuple[Array | None, ...]:
     a, b = node.arrays()
-    with np.errstate(all="ignore"):
-        numerator = _to(g / b, node.info, 0) if node.edges[0] is not None else None
-        return numerator, None if a is None else _to(-g * ((a / b) / b), node.info, 1)
+    numerator = _to(g / b, node.info, 0) if node.edges[0] is not None else None
+    return numerator, None if a is None else _to(-g * ((a / b) / b), node.info, 1)
 
 
 _ROUNDING: dict[str, Callable[[Any, Any], Any]] = {
@@ -883,7 +905,8 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
             result, "DivBackward2", lambda node, g: [_to(g * 0, node.info, i) for i in (0, 1)], (left, right),
             info=_sides(result, left, right),
         )  # fmt: skip
-    a, b = _in_float(a), _in_float(b)
+    if a.dtype.kind != "f":
+        a, b = _in_float(a), _in_float(b)
     result = _elementwise(np.true_divide, a, b)
     saved = (_needed_by(right, left, a), right if right is not None and right._array is b else b)
     return _record(result, "DivBackward0", _div_backward, (left, right), saved, _sides(result, left, right))
@@ -894,19 +917,21 @@ def _pow_scalar_backward(node: Node, g: Array) -> tuple[Array]:
     exponent = node.info
     if exponent == 0:
         return (np.zeros_like(a),)
-    with np.errstate(all="ignore"):
-        return (np.asarray(g * (exponent * a ** (exponent - 1))),)
+    return (np.asarray(_quiet.run(lambda: g * (exponent * a ** (exponent - 1)))),)
 
 
 def _pow_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    return _quiet.run(_pow_gradients, node, g)
+
+
+def _pow_gradients(node: Node, g: Array) -> tuple[Array | None, ...]:
     a, b, result = node.arrays()
     zero, one = g.dtype.type(0), g.dtype.type(1)
     base = power = None
-    with np.errstate(all="ignore"):
-        if node.edges[0] is not None:
-            base = _to(np.where(b == 0, zero, g * (b * a ** (b - one))), node.info, 0)
-        if node.edges[1] is not None:
-            power = _to(g * np.where((a == 0) & (b >= 0), zero, result * np.log(a)), node.info, 1)
+    if node.edges[0] is not None:
+        base = _to(np.where(b == 0, zero, g * (b * a ** (b - one))), node.info, 0)
+    if node.edges[1] is not None:
+        power = _to(g * np.where((a == 0) & (b >= 0), zero, result * np.log(a)), node.info, 1)
     return base, power
 
 
@@ -916,8 +941,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     if left is not None and right is None:
         if isinstance(exponent, int) and exponent < 0 and a.dtype.kind != "f":
             raise RuntimeError("Integers to negative integer powers are not allowed.")
-        with np.errstate(all="ignore"):
-            result = np.asarray(a**exponent)
+        result = _elementwise(operator.pow, a, exponent)
         base = left if left._array is a else a
         return _record(result, "PowBackward0", _pow_scalar_backward, (left,), (base,), exponent)
     result = _elementwise(np.power, a, b)
@@ -961,17 +985,16 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         if keepdim:
             return sum(input, tuple(range(a.ndim)), True)
         return _record(
-            np.asarray(np.add.reduce(a, axis=None)), "SumBackward0", _sum_backward, (input,), (), (a.shape, None)
+            np.asarray(_quiet.run(np.add.reduce, a, None)), "SumBackward0", _sum_backward, (input,), (), (a.shape, None)
         )
     axes = _axes(dim, a.ndim)
-    result = np.asarray(a.sum(axis=axes, keepdims=keepdim))
+    result = np.asarray(_quiet.run(a.sum, axes, keepdims=keepdim))
     return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
 
 
 def _mean_backward(node: Node, g: Array) -> tuple[Array]:
     shape, axes, count = node.info
-    with np.errstate(all="ignore"):
-        return (_spread(np.asarray(g / g.dtype.type(count)), shape, axes),)
+    return (_spread(_elementwise(np.true_divide, g, g.dtype.type(count)), shape, axes),)
 
 
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
@@ -984,8 +1007,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         )
     axes = None if dim is None and not keepdim else _axes(() if dim is None else dim, a.ndim)
     count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
-    with np.errstate(all="ignore"):
-        result = np.asarray(a.sum(axis=axes, keepdims=keepdim) / a.dtype.type(count))
+    result = _elementwise(np.true_divide, _quiet.run(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
     name = "MeanBackward0" if axes is None else "MeanBackward1"
     return _record(result, name, _mean_backward, (input,), info=(a.shape, axes, count))
 
