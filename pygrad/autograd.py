@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from pygrad.engine import Node
+from pygrad.engine import Node, run
 from pygrad.tensor import Tensor, _record, float64, from_numpy, no_grad
 
 __all__ = ["Function", "GradcheckError", "gradcheck"]
@@ -23,6 +23,9 @@ class Context:
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Save inputs or results for backward."""
+        for t in tensors:
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(f"save_for_backward can only save Tensors, not {type(t).__name__}")
         self._to_save = tuple(None if t is None else t.detach() for t in tensors)
 
     @property
@@ -60,38 +63,53 @@ class Function:
         with no_grad():
             result = cls.forward(ctx, *arguments)
         if not isinstance(result, Tensor):
-            raise TypeError(f"{cls.__name__}.forward must return a Tensor, not {type(result).__name__}")
+            raise NotImplementedError(
+                f"{cls.__name__}.forward returned {type(result).__name__}; pygrad's subset of PyTorch has Functions "
+                "with one Tensor as result"
+            )
+        if not result.dtype.is_floating_point:
+            return result.detach()
         saved = ctx._to_save
-        shapes = tuple(None if t is None else t._array.shape for t in inputs)
+        sides = tuple(None if t is None else (t._array.shape, t._array.dtype) for t in inputs)
         ctx._to_save = ()
         return _record(
             result._array, f"{cls.__name__}Backward", cls._backward, inputs,
-            saved, (ctx, shapes),
+            saved, (ctx, sides), result,
         )  # fmt: skip
 
     @classmethod
     def _backward(cls, node: Node, gradient: np.ndarray[Any, Any]) -> Sequence[np.ndarray[Any, Any] | None]:
-        ctx, shapes = node.info
+        ctx, sides = node.info
         ctx._node = node
         try:
             with no_grad():
                 parts = cls.backward(ctx, from_numpy(np.array(gradient)))
         finally:
             ctx._node = None  # the node refers to ctx: no cycle is left
-        parts = parts if isinstance(parts, tuple | list) else (parts,)
-        if len(parts) != len(shapes):
+        parts = list(parts) if isinstance(parts, tuple | list) else [parts]
+        while len(parts) > len(sides) and parts[-1] is None:
+            parts.pop()
+        if len(parts) != len(sides):
             raise RuntimeError(
                 f"function {cls.__name__}Backward returned an incorrect number of gradients "
-                f"(expected {len(shapes)}, got {len(parts)})"
+                f"(expected {len(sides)}, got {len(parts)})"
             )
         arrays: list[np.ndarray[Any, Any] | None] = []
-        for index, (part, shape, edge) in enumerate(zip(parts, shapes, node.edges, strict=True)):
-            if part is not None and edge is not None and part._array.shape != shape:
+        for index, (part, side, edge) in enumerate(zip(parts, sides, node.edges, strict=True)):
+            if part is None or edge is None or side is None:
+                arrays.append(None)
+                continue
+            if not isinstance(part, Tensor):
+                raise RuntimeError(
+                    f"function {cls.__name__}Backward returned a gradient of type {type(part).__name__} at index "
+                    f"{index}, expected a Tensor or None"
+                )
+            if part._array.shape != side[0]:
                 raise RuntimeError(
                     f"Function {cls.__name__}Backward returned an invalid gradient at index {index} - got "
-                    f"{list(part._array.shape)} but expected shape compatible with {list(shape)}"
+                    f"{list(part._array.shape)} but expected shape compatible with {list(side[0])}"
                 )
-            arrays.append(None if part is None or edge is None else part._array)
+            arrays.append(np.array(part._array, dtype=side[1]))  # a copy: it may be a Tensor that somebody keeps
         return arrays
 
 
@@ -137,6 +155,9 @@ def gradcheck(
         If no input requires a gradient.
     """
     arguments = tuple(inputs) if isinstance(inputs, Sequence) and not isinstance(inputs, Tensor) else (inputs,)
+    arguments = tuple(  # leaves on the same memory, whatever the inputs were computed from
+        x.detach().requires_grad_() if isinstance(x, Tensor) and x.requires_grad else x for x in arguments
+    )
     checked = [(i, x) for i, x in enumerate(arguments) if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
         raise ValueError(
@@ -172,17 +193,12 @@ def _analytical(
 ) -> list[np.ndarray[Any, Any]]:
     """Return the gradients of the sum of ``seed`` times output ``index`` by the checked inputs."""
     output = _outputs(func, arguments)[index]
-    before = [x.grad for _, x in checked]
-    for _, x in checked:
-        x._grad = None
-    try:
-        if output.requires_grad:
-            output.backward(from_numpy(seed.astype(output._array.dtype)))
-        gradients = [np.zeros(x.shape) if x._grad is None else x._grad._array.astype(np.float64) for _, x in checked]
-    finally:
-        for (_, x), gradient in zip(checked, before, strict=True):
-            x._grad = gradient
-    return gradients
+    gradients: dict[Tensor, np.ndarray[Any, Any]] = {}
+    if output.grad_fn is not None:
+        gradients = run(output.grad_fn, seed.astype(output._array.dtype), retain_graph=False)
+    elif output.requires_grad:  # an input is returned as it is
+        gradients = {output: seed}
+    return [np.asarray(gradients.get(x, np.zeros(x.shape)), dtype=np.float64) for _, x in checked]
 
 
 def _differences(

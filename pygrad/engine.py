@@ -30,6 +30,8 @@ Array: TypeAlias = np.ndarray[Any, Any]
 Edge: TypeAlias = "Node | Tensor | None"
 Backward: TypeAlias = Callable[["Node", Array], Sequence[Array | None]]
 
+Contribution: TypeAlias = "tuple[Node | Tensor, Array, int]"
+
 _ages = itertools.count()
 _accumulation = threading.Lock()
 
@@ -101,34 +103,42 @@ class Node:
             self.saved = None
 
 
-def run(root: Node, seed: Array, *, retain_graph: bool) -> None:
-    """Give the gradient ``seed`` to ``root``; when all is computed, add what has reached the leaves to their grad."""
-    gradient = seed
-    waiting: dict[Node | Tensor, Array] = {root: gradient}
-    leaves: list[Tensor] = []
+def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]:
+    """Give the gradient ``seed`` to ``root`` and return what reaches each leaf: arrays that belong to nobody else."""
+    # what has come for a node or leaf so far, with the age of the node that it stands for
+    waiting: dict[Node | Tensor, list[tuple[int, Array]]] = {root: [(0, seed)]}
     newest = [(-root.age, root)]
     while newest:
         _, node = heapq.heappop(newest)
-        gradient = waiting.pop(node)
+        gradient = _sum(waiting.pop(node))
         if node.retained is not None:
             _retain(node.retained(), gradient)
-        passed = _run_fused(node, gradient, retain_graph) or _run_alone(node, gradient, retain_graph)
-        for edge, part in passed:
+        for edge, part, age in _run_fused(node, gradient, retain_graph) or _run_alone(node, gradient, retain_graph):
             if edge in waiting:
-                waiting[edge] = np.asarray(waiting[edge] + part)
-                continue
-            waiting[edge] = part
-            if type(edge) is Node:
-                heapq.heappush(newest, (-edge.age, edge))
+                waiting[edge].append((age, part))
             else:
-                leaves.append(edge)  # type: ignore[arg-type]
-    given = set()  # arrays that a leaf has already, by id; `waiting` keeps them alive
-    for leaf in leaves:
-        part = waiting[leaf]
-        if id(part) in given or part is seed or not part.flags.owndata:
-            part = part.copy()
-        given.add(id(part))
-        accumulate(leaf, part)
+                waiting[edge] = [(age, part)]
+                if type(edge) is Node:
+                    heapq.heappush(newest, (-edge.age, edge))
+    gradients: dict[Tensor, Array] = {}
+    given = set()  # the arrays in gradients, by id
+    for leaf, parts in waiting.items():
+        total = _sum(parts)
+        if total is seed or id(total) in given or not total.flags.owndata:
+            total = total.copy()
+        given.add(id(total))
+        gradients[leaf] = total  # type: ignore[index]
+    return gradients
+
+
+def _sum(parts: list[tuple[int, Array]]) -> Array:
+    """Return the sum of contributions, those of newer nodes first: the order is that of one node after the other."""
+    if len(parts) > 1:
+        parts.sort(key=lambda part: -part[0])
+    total = parts[0][1]
+    for _, part in parts[1:]:
+        total = total + part
+    return total if type(total) is np.ndarray else np.asarray(total)
 
 
 def accumulate(leaf: "Tensor", part: Array) -> None:
@@ -142,14 +152,19 @@ def accumulate(leaf: "Tensor", part: Array) -> None:
 
 def _retain(tensor: "Tensor | None", gradient: Array) -> None:
     if tensor is not None:
-        accumulate(tensor, gradient.copy())
+        before = tensor._grad
+        tensor._grad = type(tensor)._wrap(gradient.copy() if before is None else before._array + gradient)
 
 
-def _run_alone(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["Node | Tensor", Array]]:
+def _run_alone(node: Node, gradient: Array, retain_graph: bool) -> list[Contribution]:
     parts = node.backward(node, gradient)
     if not retain_graph:
         node.free()
-    return [(edge, part) for edge, part in zip(node.edges, parts, strict=True) if edge is not None and part is not None]
+    return [
+        (edge, part, node.age)
+        for edge, part in zip(node.edges, parts, strict=True)
+        if edge is not None and part is not None
+    ]
 
 
 def _only_use(edge: Edge, name: str) -> Node | None:
@@ -159,11 +174,10 @@ def _only_use(edge: Edge, name: str) -> Node | None:
     return None
 
 
-def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["Node | Tensor", Array]] | None:
+def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribution] | None:
     """Run a dense sigmoid layer that ends in ``node``, or its mean-square loss, by the fused kernel; None for others.
 
-    The bits are those of one node after the other. For the loss: sum(z**2) / n gives z the gradient (g / n) (2 z),
-    which is z (2 g / n), since doubling is exact.
+    The bits are those of one node after the other.
     """
     nodes = [node]
     layer: Node | None = node
@@ -171,7 +185,7 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["N
         total: Node | None = node
         if node.name_ == "DivBackward0":
             total = _only_use(node.edges[0], "SumBackward0")
-            if total is None or node.edges[1] is not None or gradient.ndim != 0:
+            if total is None or node.edges[1] is not None or node.info is not None:
                 return None
             nodes.append(total)
         power = _only_use(total.edges[0], "PowBackward0") if total else None
@@ -183,7 +197,8 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["N
             gradient = gradient / node.arrays()[1]
         elif node.name_ == "MeanBackward0":
             gradient = gradient / gradient.dtype.type(node.info[2])
-        gradient = power.arrays()[0] * (gradient + gradient)
+        (z,) = power.arrays()
+        gradient = gradient * (z + z)
     if layer is None or layer.name_ != "SigmoidBackward0":
         return None
     passed = _dense_layer(layer, gradient, nodes)
@@ -193,36 +208,42 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[tuple["N
     return passed
 
 
-def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[tuple["Node | Tensor", Array]] | None:
+def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[Contribution] | None:
     """Return the gradients of sigmoid(x w + bias), adding the nodes that they stand for to ``nodes``."""
     added = _only_use(layer.edges[0], "AddBackward0")
-    if added is None:
-        return None
-    product = _only_use(added.edges[0], "MmBackward0")
-    if product is None:
+    product = _only_use(added.edges[0], "MmBackward0") if added else None
+    if added is None or product is None:
         return None
     x, w = product.arrays()
     (y,) = layer.arrays()
-    bias = added.edges[1]
-    shape = y.shape if added.info is None else added.info[1][0] if added.info[1] else ()
-    columns = w.shape[1]
+    kind = y.dtype
+    for array in (x, w, dz):
+        if array.dtype is not kind:
+            return None
+    bias, giver, shape = added.edges[1], added, y.shape
+    if added.info is not None:
+        of_product, of_bias = added.info
+        if of_bias is None or of_product != (y.shape, kind) or of_bias[1] is not kind:
+            return None
+        shape = of_bias[0]
     ones = _only_use(bias, "MmBackward0")
     if ones is not None and ones.edges[0] is None and shape == y.shape:
         a, b = ones.arrays()
         if b.shape[0] != 1 or np.count_nonzero(a != 1):
             return None
-        bias, shape = ones.edges[1], b.shape
+        bias, giver, shape = ones.edges[1], ones, b.shape
         nodes.append(ones)
-    elif shape not in ((columns,), (1, columns)) or y.shape != (len(x), columns) or len(y) == 1:
-        return None
-    if x is None or w is None or x.dtype != dz.dtype or w.dtype != dz.dtype or y.dtype != dz.dtype:
+    elif shape not in ((w.shape[1],), (1, w.shape[1])) or shape == y.shape:
         return None
     nodes += [added, product]
     edges = (*product.edges, bias)
-    wrt = tuple(name for name, edge in zip("xwb", edges, strict=True) if edge is not None)
-    gradients = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
+    wrt = tuple([name for name, edge in zip("xwb", edges, strict=True) if edge is not None])
+    dx, dw, db = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
+    if db is not None and db.shape != shape:
+        db = db.reshape(shape)
+    ages = (product.age, product.age, giver.age)
     return [
-        (edge, part.reshape(shape) if edge is bias else part)
-        for edge, part in zip(edges, gradients, strict=True)
+        (edge, part, age)
+        for edge, part, age in zip(edges, (dx, dw, db), ages, strict=True)
         if edge is not None and part is not None
     ]

@@ -45,8 +45,8 @@ def _body(array: Array) -> str:
     if array.size == 0:
         return "[]"
     summarize = array.size > SUMMARIZE_ABOVE
-    write = _writer(_edges(array) if summarize else array)
-    return _nested(array, len(PREFIX), summarize, write)
+    write, width = _writer(_edges(array) if summarize else array)
+    return _nested(array, len(PREFIX), summarize, write, width)
 
 
 def _edges(array: Array) -> Array:
@@ -58,12 +58,12 @@ def _edges(array: Array) -> Array:
     return array
 
 
-def _writer(shown: Array) -> Callable[[Any], str]:
-    """Return what writes one element, all in the same width and notation."""
+def _writer(shown: Array) -> tuple[Callable[[Any], str], int]:
+    """Return what writes one element, all in the same notation, and its width (which infinities may exceed)."""
     values = shown.reshape(-1)
     if values.dtype.kind != "f":
         width = max(len(str(v)) for v in values.tolist())
-        return lambda value: str(value).rjust(width)
+        return lambda value: str(value).rjust(width), width
     values = values.astype(np.float64)
     values = values[np.isfinite(values) & (values != 0)]
     if values.size == 0:
@@ -74,36 +74,36 @@ def _writer(shown: Array) -> Callable[[Any], str]:
     integers = bool((values == np.ceil(values)).all())
     if scientific:
         width = max(len(f"{v:.{PRECISION}e}") for v in values.tolist())
-        return lambda value: f"{value:{width}.{PRECISION}e}"
+        return lambda value: f"{value:{width}.{PRECISION}e}", width
     if integers:
         return _write_integer(max(len(f"{v:.0f}") for v in values.tolist()) + 1)
     width = max(len(f"{v:.{PRECISION}f}") for v in values.tolist())
-    return lambda value: f"{value:.{PRECISION}f}".rjust(width)
+    return lambda value: f"{value:.{PRECISION}f}".rjust(width), width
 
 
-def _write_integer(width: int) -> Callable[[float], str]:
-    return lambda value: (f"{value:.0f}" + ("." if math.isfinite(value) else "")).rjust(width)
+def _write_integer(width: int) -> tuple[Callable[[float], str], int]:
+    return lambda value: (f"{value:.0f}" + ("." if math.isfinite(value) else "")).rjust(width), width
 
 
-def _nested(array: Array, indent: int, summarize: bool, write: Callable[[Any], str]) -> str:
+def _nested(array: Array, indent: int, summarize: bool, write: Callable[[Any], str], width: int) -> str:
     if array.ndim == 0:
         return write(array.item())
     cut = summarize and len(array) > 2 * EDGE_ITEMS
     if array.ndim == 1:
-        return _vector(array, indent, cut, write)
+        return _vector(array, indent, cut, write, width)
     head, tail = (array[:EDGE_ITEMS], array[-EDGE_ITEMS:]) if cut else (array, array[:0])
-    parts = [_nested(part, indent + 1, summarize, write) for part in head]
+    parts = [_nested(part, indent + 1, summarize, write, width) for part in head]
     if cut:
-        parts += ["...", *(_nested(part, indent + 1, summarize, write) for part in tail)]
+        parts += ["...", *(_nested(part, indent + 1, summarize, write, width) for part in tail)]
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
 
 
-def _vector(array: Array, indent: int, cut: bool, write: Callable[[Any], str]) -> str:
+def _vector(array: Array, indent: int, cut: bool, write: Callable[[Any], str], width: int) -> str:
     if cut:
         head, tail = array[:EDGE_ITEMS].tolist(), array[-EDGE_ITEMS:].tolist()
         words = [*map(write, head), " ...", *map(write, tail)]
     else:
         words = [write(value) for value in array.tolist()]
-    per_line = max(1, (LINE_WIDTH - indent) // (len(write(array[0].item())) + 2))
+    per_line = max(1, (LINE_WIDTH - indent) // (width + 2))
     lines = [", ".join(words[i : i + per_line]) for i in range(0, len(words), per_line)]
     return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"

@@ -7,7 +7,6 @@ additions, sigmoids) and NumPy (all other elementwise arithmetic), and different
 import contextvars
 import functools
 import math
-import numbers
 import operator
 import threading
 import warnings
@@ -62,6 +61,16 @@ class Size(tuple[int, ...]):
     def __repr__(self) -> str:
         return f"torch.Size({list(self)})"
 
+    def __getitem__(self, index: Any) -> Any:
+        part = super().__getitem__(index)
+        return Size(part) if isinstance(index, slice) else part
+
+    def __add__(self, other: Any) -> "Size":
+        return Size(super().__add__(other))
+
+    def __mul__(self, times: Any) -> "Size":
+        return Size(super().__mul__(times))
+
     def numel(self) -> int:
         """Return the number of elements."""
         return math.prod(self)
@@ -90,7 +99,7 @@ class Tensor:
     @classmethod
     def _wrap(cls, array: Array, node: Node | None = None, version: list[int] | None = None) -> "Tensor":
         self: Tensor = object.__new__(cls)
-        self._array = array
+        self._array = array if type(array) is np.ndarray else np.asarray(array)
         self._node = node
         self._requires_grad = node is not None
         self._grad = None
@@ -205,6 +214,10 @@ class Tensor:
                 raise RuntimeError(f"assigned grad has dtype {value.dtype}, expected {self.dtype}")
         self._grad = value
 
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on a Tensor that is no leaf."""
@@ -254,8 +267,11 @@ class Tensor:
             seed = gradient._array.astype(self._array.dtype, copy=False)
         if self._node is None:
             accumulate(self, seed.copy())
-        else:
-            run(self._node, seed, retain_graph=bool(retain_graph))
+            return
+        with np.errstate(all="ignore"):
+            gradients = run(self._node, seed, retain_graph=bool(retain_graph))
+            for leaf, total in gradients.items():
+                accumulate(leaf, total)
 
     def detach(self) -> "Tensor":
         """Return a Tensor on the same memory that is no part of the graph."""
@@ -281,7 +297,7 @@ class Tensor:
         """Return an ndarray on the same memory."""
         if self._requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        return self._array
+        return self._array.view()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
@@ -312,7 +328,7 @@ class Tensor:
         return bool(self.item())
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self._array, self._requires_grad, self._grad)
+        return _rebuild, (self._array, self._requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
         if self._node is not None:
@@ -321,7 +337,7 @@ class Tensor:
                 "moment."
             )
         if id(self) not in memo:
-            copy = _rebuild(self._array.copy(), self._requires_grad, None)
+            copy = _rebuild(self._array.copy(), self._requires_grad)
             copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
             memo[id(self)] = copy
         result: Tensor = memo[id(self)]
@@ -339,7 +355,7 @@ class Tensor:
         return sub(self, other)
 
     def __rsub__(self, other: Any) -> "Tensor":
-        return _named(sub(_like(other, self), self), "RsubBackward1" if isinstance(other, numbers.Number) else None)
+        return _named(sub(other, self), "RsubBackward1" if isinstance(other, bool | int | float) else None)
 
     def __mul__(self, other: Any) -> "Tensor":
         return mul(self, other)
@@ -351,7 +367,9 @@ class Tensor:
         return div(self, other)
 
     def __rtruediv__(self, other: Any) -> "Tensor":
-        return _named(div(_like(other, self), self), "MulBackward0" if isinstance(other, numbers.Number) else None)
+        if isinstance(other, bool | int | float):  # as torch does
+            return mul(_reciprocal(self), other)
+        return div(other, self)
 
     def __pow__(self, other: Any) -> "Tensor":
         return pow(self, other)
@@ -432,26 +450,34 @@ class Tensor:
         view, pick, name = _index(index, self)
         shape, kind = self._array.shape, self._array.dtype
 
-        def backward(_: Node, g: Array) -> tuple[Array]:
+        def backward(node: Node, g: Array) -> tuple[Array]:
             whole = np.zeros(shape, kind)
             if pick is None:
                 whole[view] = g
             else:
+                node.arrays()  # torch's has saved the indices: they are freed too
                 np.add.at(whole[view], pick, g)
             return (whole,)
 
         try:
             part = self._array[view]
+            if pick is not None:
+                part = part[pick]
         except IndexError as error:
             raise IndexError(str(error).replace("axis", "dimension")) from None
-        if pick is not None:
-            part = part[pick]
-        return _record(np.asarray(part), name, backward, (self,), view_of=self if pick is None else None)
+        saved = () if pick is None else (pick,)
+        return _record(part, name, backward, (self,), saved, view_of=self if pick is None else None)
 
     def __iter__(self) -> Iterator["Tensor"]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return (_named(self[i], "UnbindBackward0") for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(_compare(np.equal, self, value)._array))
+
+    def __reversed__(self) -> NoReturn:
+        _left_out("reversed()")
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         _left_out("assigning to elements")
@@ -521,6 +547,13 @@ class Tensor:
 class no_grad:
     """Context, or decorator, in which operations of this thread are not recorded."""
 
+    _before: bool
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """Return a context; for a function, as a decorator without parentheses gives it, the function decorated."""
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
     def __enter__(self) -> None:
         self._before = mode.recording
         mode.recording = False
@@ -560,14 +593,35 @@ def _as_array(data: Any, kind: np.dtype[Any] | None) -> Array:
         if values.dtype == object or values.dtype.kind in "USV":
             raise TypeError(f"new(): invalid data type {type(data).__name__!r}")
         if kind is None and values.dtype == _FLOAT64:
-            kind = _FLOAT32
+            kind = _dtype_of_floats(data)
         data = values.astype(_FLOAT32) if values.size == 0 and kind is None else values
     array = np.asarray(data, dtype=kind)
-    if array.dtype not in _DTYPES:
+    if array.dtype not in _DTYPES or not array.dtype.isnative:
         raise TypeError(
             f"{array.dtype} is not in pygrad's subset of PyTorch: convert to float32, float64, int64 or bool first"
         )
-    return array
+    return _canonical(array)
+
+
+def _canonical(array: Array) -> Array:
+    """Return a new view whose dtype is NumPy's own object for it: unpickled arrays have copies."""
+    return array.view(_DTYPES[array.dtype].numpy)
+
+
+def _dtype_of_floats(data: Any) -> np.dtype[Any]:
+    """Return the dtype that torch gives to nested lists that NumPy takes for float64: float32 for Python's floats."""
+    leaves, only_integers = [data], True
+    while leaves:
+        leaf = leaves.pop()
+        if isinstance(leaf, np.ndarray | np.generic | Tensor):
+            return np.result_type(leaf._array if isinstance(leaf, Tensor) else leaf, _FLOAT32)
+        if isinstance(leaf, list | tuple):
+            leaves += leaf
+        elif isinstance(leaf, float):
+            only_integers = False
+    if only_integers and np.size(data):
+        raise RuntimeError("Overflow when unpacking long")
+    return _FLOAT32
 
 
 def _check_nesting(data: Any, dim: int = 0) -> None:
@@ -597,9 +651,16 @@ def tensor(data: Any, *, dtype: dtype | None = None, requires_grad: bool = False
 
 def as_tensor(data: Any, dtype: dtype | None = None) -> Tensor:
     """Return a Tensor of ``data``, on the same memory where that is possible; a Tensor of that dtype itself."""
-    if isinstance(data, Tensor) and (dtype is None or data.dtype is dtype):
-        return data
-    return Tensor._wrap(_as_array(data, _checked_dtype(dtype)))
+    kind = _checked_dtype(dtype)
+    if isinstance(data, Tensor):
+        if kind is None or data._array.dtype is kind:
+            return data
+        back = data._array.dtype
+        copy = data._array.astype(kind)
+        return _record(
+            copy, "ToCopyBackward0", lambda _, g: (g.astype(back),), (data if copy.dtype.kind == "f" else None,)
+        )
+    return Tensor._wrap(_as_array(data, kind))
 
 
 def from_numpy(ndarray: Array) -> Tensor:
@@ -615,8 +676,15 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 def _filled(value: int, size: tuple[Any, ...], kind: dtype | None, requires_grad: bool) -> Tensor:
-    shape = size[0] if len(size) == 1 and isinstance(size[0], Sequence) else size
-    array = np.full(tuple(int(n) for n in shape), value, _checked_dtype(kind or float32))
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], list | tuple) else size
+    for n in shape:
+        if not isinstance(n, int) or isinstance(n, bool):
+            raise TypeError(f"a size must be a tuple of ints, but found element of type {type(n).__name__}")
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    if not size:
+        raise TypeError("a size is needed: one or more ints, or a tuple of ints")
+    array = np.full(shape, value, _checked_dtype(kind or float32))
     return Tensor._wrap(array).requires_grad_(requires_grad)
 
 
@@ -630,10 +698,8 @@ def ones(*size: Any, dtype: dtype | None = None, requires_grad: bool = False) ->
     return _filled(1, size, dtype, requires_grad)
 
 
-def _rebuild(array: Array, requires_grad: bool, grad: Tensor | None) -> Tensor:
-    result = Tensor._wrap(array).requires_grad_(requires_grad)
-    result._grad = grad
-    return result
+def _rebuild(array: Array, requires_grad: bool) -> Tensor:
+    return Tensor._wrap(_canonical(array)).requires_grad_(requires_grad)
 
 
 # Operations: each computes, and records how its gradient is computed
@@ -706,16 +772,20 @@ def _result_dtype(a: Any, b: Any) -> np.dtype[Any]:
     return best.numpy
 
 
-def _like(value: Any, other: Tensor) -> Any:
-    """Return an operand as a Tensor, where it is no Python number."""
+def _as_operand(value: Any, other: Any) -> Tensor:
+    """Return an operand as a Tensor; a number in the dtype of the result."""
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, bool | int | float):
+        return Tensor._wrap(np.asarray(value, _result_dtype(other, value)))
     if isinstance(value, np.ndarray | np.generic):
         return as_tensor(value)
-    if isinstance(value, bool | int | float):
-        kind = _result_dtype(other, value)
-        return Tensor._wrap(np.asarray(value, kind))
     raise TypeError(f"operands are Tensors, arrays and numbers, not {type(value).__name__}")
+
+
+def _need_tensor(function: str, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(value).__name__}")
 
 
 def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]:
@@ -726,18 +796,18 @@ def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]
                 return a._array, b._array, a, b
         elif type(b) is float or type(b) is int:
             kind = a._array.dtype
-            if kind is _FLOAT32 or kind is _FLOAT64:
+            if kind is _FLOAT64 or (kind is _FLOAT32 and -1e38 < b < 1e38):
                 return a._array, kind.type(b), a, None
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         raise TypeError(f"expected a Tensor, not {type(a).__name__} and {type(b).__name__}")
     values, tensors = [], []
     for value in (a, b):
-        if not isinstance(value, Tensor | bool | int | float):
-            value = as_tensor(value) if isinstance(value, np.ndarray | np.generic) else _like(value, a)
+        if not isinstance(value, bool | int | float):
+            value = _as_operand(value, None)
         values.append(value)
         tensors.append(value if isinstance(value, Tensor) else None)
     kind = _result_dtype(*values)
-    arrays = [v._array.astype(kind, copy=False) if isinstance(v, Tensor) else kind.type(v) for v in values]
+    arrays = [v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.run(kind.type, v) for v in values]
     return arrays[0], arrays[1], tensors[0], tensors[1]
 
 
@@ -773,13 +843,6 @@ def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Array:
         _broadcast(a, b)
         raise
     return result if type(result) is np.ndarray else np.asarray(result)
-
-
-def _reduced(g: Array, t: Tensor | None) -> Array | None:
-    """Return a gradient summed over the dimensions along which ``t`` was stretched, in its dtype."""
-    if t is None:
-        return None
-    return _summed_to(g, t._array.shape, t._array.dtype)
 
 
 def _summed_to(g: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
@@ -830,30 +893,57 @@ def _add_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
     return _to(g, node.info, 0), _to(g, node.info, 1)
 
 
-def _add_scaled_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    info, alpha = node.info
-    return _to(g, info, 0), _to(g * g.dtype.type(alpha), info, 1)
+def _scaled(other: Any, alpha: Number, *operands: Any) -> Any:
+    """Return alpha * other; backward needs nothing saved, so it can be gone through twice."""
+    if isinstance(alpha, bool):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    floating = any(isinstance(v, float) or (isinstance(v, Tensor) and v.dtype.is_floating_point) for v in operands)
+    if isinstance(alpha, float) and not floating:
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if not isinstance(other, Tensor):
+        return other * alpha
+    a, b, source, _ = _operands(other, alpha)
+    return _record(_elementwise(np.multiply, a, b), "MulBackward0", lambda _, g: (g * b,), (source,))
 
 
 def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     """Return input + alpha * other, broadcast."""
+    if alpha != 1 or isinstance(alpha, bool):
+        other = _scaled(other, alpha, input, other)
     a, b, left, right = _operands(input, other)
-    if alpha != 1:
-        result = _plus(a, b * b.dtype.type(alpha))
-        info = (_sides(result, left, right), alpha)
-        return _record(result, "AddBackward0", _add_scaled_backward, (left, right), info=info)
     result = _plus(a, b)
     return _record(result, "AddBackward0", _add_backward, (left, right), (), _sides(result, left, right))
 
 
+def _sub_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    return _to(g, node.info, 0), _to(-g, node.info, 1) if node.edges[1] is not None else None
+
+
 def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     """Return input - alpha * other, broadcast."""
+    for value in (input, other):
+        if isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is bool_):
+            raise RuntimeError(
+                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+                "mask, use the `~` or `logical_not()` operator instead."
+            )
+    if alpha != 1 or isinstance(alpha, bool):
+        other = _scaled(other, alpha, input, other)
     a, b, left, right = _operands(input, other)
-    if a.dtype == bool:
-        raise RuntimeError("Subtraction with bool Tensors is not supported: convert them to a number dtype")
-    result = _elementwise(np.subtract, a, b if alpha == 1 else b * b.dtype.type(alpha))
-    info = (_sides(result, left, right), -alpha)
-    return _record(result, "SubBackward0", _add_scaled_backward, (left, right), info=info)
+    result = _elementwise(np.subtract, a, b)
+    return _record(result, "SubBackward0", _sub_backward, (left, right), (), _sides(result, left, right))
+
+
+def _reciprocal(input: Tensor) -> Tensor:
+    """Return 1 / input."""
+    result = _elementwise(np.true_divide, 1, _in_float(input._array))
+    kind = input._array.dtype
+
+    def backward(node: Node, g: Array) -> tuple[Array]:
+        (r,) = node.arrays()
+        return ((-g * (r * r)).astype(kind, copy=False),)
+
+    return _record(result, "ReciprocalBackward0", backward, (input,), (result,))
 
 
 def _needed_by(other: Tensor | None, t: Tensor | None, array: Any) -> Any:
@@ -877,30 +967,33 @@ def mul(input: Any, other: Any) -> Tensor:
 
 
 def _div_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    return _quiet.run(_div_gradients, node, g)
-
-
-def _div_gradients(node: Node, g: Array) -> tuple[Array | None, ...]:
     a, b = node.arrays()
     numerator = _to(g / b, node.info, 0) if node.edges[0] is not None else None
     return numerator, None if a is None else _to(-g * ((a / b) / b), node.info, 1)
 
 
-_ROUNDING: dict[str, Callable[[Any, Any], Any]] = {
-    "trunc": lambda a, b: np.trunc(np.true_divide(a, b)),
-    "floor": np.floor_divide,
-}
+def _rounded_quotient(a: Any, b: Any, mode: str) -> Array:
+    """Return a / b rounded toward zero or down, in the dtype of a."""
+    if a.dtype.kind == "b":
+        _left_out("a rounded quotient of bools")
+    if a.dtype.kind == "f":
+        quotient = _elementwise(np.true_divide if mode == "trunc" else np.floor_divide, a, b)
+        return np.trunc(quotient) if mode == "trunc" else quotient
+    if not np.all(b):
+        raise RuntimeError("ZeroDivisionError")
+    quotient = _elementwise(np.floor_divide, a, b)
+    return quotient + ((quotient < 0) & (quotient * b != a)) if mode == "trunc" else quotient
 
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other, broadcast; of integers in float32. The gradient of a rounded quotient is 0."""
     a, b, left, right = _operands(input, other)
     if rounding_mode is not None:
-        if rounding_mode not in _ROUNDING:
+        if rounding_mode not in ("trunc", "floor"):
             raise RuntimeError(
                 f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
             )
-        result = _elementwise(_ROUNDING[rounding_mode], a, b).astype(a.dtype, copy=False)
+        result = _rounded_quotient(a, b, rounding_mode)
         return _record(
             result, "DivBackward2", lambda node, g: [_to(g * 0, node.info, i) for i in (0, 1)], (left, right),
             info=_sides(result, left, right),
@@ -917,14 +1010,10 @@ def _pow_scalar_backward(node: Node, g: Array) -> tuple[Array]:
     exponent = node.info
     if exponent == 0:
         return (np.zeros_like(a),)
-    return (np.asarray(_quiet.run(lambda: g * (exponent * a ** (exponent - 1)))),)
+    return (np.asarray(g * (exponent * a ** (exponent - 1))),)
 
 
 def _pow_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    return _quiet.run(_pow_gradients, node, g)
-
-
-def _pow_gradients(node: Node, g: Array) -> tuple[Array | None, ...]:
     a, b, result = node.arrays()
     zero, one = g.dtype.type(0), g.dtype.type(1)
     base = power = None
@@ -956,6 +1045,12 @@ def pow(input: Any, exponent: Any) -> Tensor:
 
 def neg(input: Tensor) -> Tensor:
     """Return -input."""
+    _need_tensor("neg", input)
+    if input.dtype is bool_:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
     return _record(np.negative(input._array), "NegBackward0", lambda _, g: (-g,), (input,))
 
 
@@ -980,6 +1075,7 @@ def _sum_backward(node: Node, g: Array) -> tuple[Array]:
 
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return the sum over one, several or all dimensions; of integers in int64."""
+    _need_tensor("sum", input)
     a = input._array
     if dim is None:
         if keepdim:
@@ -994,11 +1090,12 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 def _mean_backward(node: Node, g: Array) -> tuple[Array]:
     shape, axes, count = node.info
-    return (_spread(_elementwise(np.true_divide, g, g.dtype.type(count)), shape, axes),)
+    return (_spread(np.asarray(g / g.dtype.type(count)), shape, axes),)
 
 
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Return the mean over one, several or all dimensions."""
+    _need_tensor("mean", input)
     a = input._array
     if a.dtype.kind != "f":
         raise RuntimeError(
@@ -1018,6 +1115,7 @@ def _sigmoid_backward(node: Node, g: Array) -> tuple[Array]:
 
 def sigmoid(input: Tensor) -> Tensor:
     """Return 1 / (1 + exp(-input)) of each element."""
+    _need_tensor("sigmoid", input)
     y = _in_float(input._array)
     saved = input if y is input._array else y
     return _record(kernels.sigmoid(y), "SigmoidBackward0", _sigmoid_backward, (input,), (saved,))
@@ -1025,6 +1123,7 @@ def sigmoid(input: Tensor) -> Tensor:
 
 def t(input: Tensor) -> Tensor:
     """Return a matrix transposed; fewer dimensions as they are."""
+    _need_tensor("t", input)
     return input.t()
 
 
@@ -1038,6 +1137,8 @@ def _mm_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the product of two matrices."""
+    _need_tensor("mm", input)
+    _need_tensor("mm", mat2)
     a, b = input._array, mat2._array
     if a.ndim != 2 or b.ndim != 2:
         raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix")
@@ -1095,7 +1196,10 @@ def _matmul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
 
 def matmul(input: Any, other: Any) -> Tensor:
     """Return the product of vectors, matrices or batches of matrices, by their numbers of dimensions as in torch."""
-    left, right = (_like(value, input if isinstance(input, Tensor) else other) for value in (input, other))
+    for value in (input, other):
+        if isinstance(value, bool | int | float):
+            raise TypeError(f"matmul(): argument must be Tensor, not {type(value).__name__}")
+    left, right = _as_operand(input, None), _as_operand(other, None)
     a, b = left._array, right._array
     if a.ndim == 2 and b.ndim == 2:
         return mm(left, right)
@@ -1150,6 +1254,8 @@ def _dense_sigmoid_backward(node: Node, dz: Array) -> Sequence[Array | None]:
 
 def dense_sigmoid(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
     """Return sigmoid(x @ w + b) by the fused kernel, as one node of the graph; b is (c,) or (1, c)."""
+    for value in (x, w, b):
+        _need_tensor("dense_sigmoid", value)
     arrays = (x._array, w._array, b._array)
     y = None
     if mode.recording and (x._requires_grad or w._requires_grad or b._requires_grad):
@@ -1180,11 +1286,16 @@ def _check_in_place(t: Tensor, other: Any) -> None:
         _left_out("an in-place operation that is recorded; do it under no_grad(), or not in place:")
 
 
+_AS_TUPLE = (list, tuple, slice, Tensor, np.ndarray, type(None), type(Ellipsis))
+
+
 def _index(index: Any, t: Tensor) -> tuple[tuple[Any, ...], tuple[Any, ...] | None, str]:
     """Return the key of what an index views, the key of what arrays in it pick from that, and torch's name for it.
 
     torch applies integers and slices first and then picks; NumPy would take an integer beside an array for an array.
     """
+    if isinstance(index, list) and len(index) < 32 and any(isinstance(e, _AS_TUPLE) for e in index):
+        index = tuple(index)  # as torch does
     parts = list(index) if isinstance(index, tuple) else [index]
     for i, part in enumerate(parts):
         if isinstance(part, Tensor):
@@ -1236,8 +1347,8 @@ def _index(index: Any, t: Tensor) -> tuple[tuple[Any, ...], tuple[Any, ...] | No
                 name = "SliceBackward0"
             dim += 1
     if any(isinstance(part, np.ndarray) for part in pick):
-        return tuple(view), tuple(pick), "IndexBackward0"
-    return tuple(view), None, name
+        return (*view, Ellipsis), tuple(pick), "IndexBackward0"
+    return (*view, Ellipsis), None, name  # with an Ellipsis NumPy gives a view of a single element too
 
 
 def _is_mask(part: Any) -> bool:

@@ -193,6 +193,93 @@ tryit(lambda: copy.deepcopy(a))
 tryit(lambda: pickle.loads(pickle.dumps(a)))
 tryit(lambda: torch.tensor(2.0, requires_grad=True) + torch.tensor([1.0]))
 """
+PROGRAMS["corner cases"] = """
+import copy, pickle
+import numpy as np
+def tryit(f):
+    try:
+        print(f())
+    except Exception as e:
+        print(type(e).__name__, str(e)[:70])
+def kind(f):
+    try:
+        print(f())
+    except Exception as e:
+        print(type(e).__name__)
+x = torch.tensor(3., requires_grad=True)
+(-x).backward(); (-x).backward(); print(x.grad, x.grad.zero_())
+x = torch.tensor([[.1, .2], [.3, -.4]], requires_grad=True)
+b = torch.tensor([0.5, -0.5], requires_grad=True)
+z = torch.sigmoid(torch.add(torch.mm(x, x), b, alpha=2)); (z ** 2).mean().backward(); print(b.grad)
+x64 = torch.tensor([[.1, .2]], dtype=torch.float64, requires_grad=True)
+w64 = torch.tensor([[1.], [2.]], dtype=torch.float64, requires_grad=True)
+b32 = torch.tensor([0.5], requires_grad=True)
+torch.sigmoid(torch.mm(x64, w64) + b32).sum().backward(); print(b32.grad, x64.grad)
+p = pickle.loads(pickle.dumps(torch.ones(2, dtype=torch.float64))); print(torch.sigmoid(p), p + 1, p.mm if False else p.dtype)
+w = torch.ones(3); v = w[1]; v.zero_(); print(w)
+w = torch.ones(3, requires_grad=True)
+with torch.no_grad():
+    for e in w:
+        e -= 0.5
+print(w)
+class F(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return (x * w).sum()
+    @staticmethod
+    def backward(ctx, g):
+        x, w = ctx.saved_tensors
+        return w, x, None
+a = torch.tensor([1., 2.], requires_grad=True); c = torch.tensor([3., 4.], requires_grad=True)
+F.apply(a, c).backward(); c.grad.zero_(); print(a, a.grad, c.grad)
+class G(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        y = x * 2
+        ctx.save_for_backward(y)
+        return y
+    @staticmethod
+    def backward(ctx, g):
+        y, = ctx.saved_tensors
+        return g * y
+a = torch.ones(2, requires_grad=True)
+out = G.apply(a); out.sum().backward(); print(a.grad)
+out = G.apply(a)
+with torch.no_grad():
+    out.zero_()
+tryit(lambda: out.sum().backward())
+W = torch.ones(2, dtype=torch.float64, requires_grad=True)
+q = torch.ones(2, dtype=torch.float64, requires_grad=True)
+print(torch.autograd.gradcheck(lambda q: (q * W).sum(), (q,)), W.grad, q.grad)
+print(torch.autograd.gradcheck(lambda q: (q ** 2).sum(), (q * 2,)))
+y = torch.sigmoid(torch.tensor([[1., 2.]], requires_grad=True)); (y ** 2).sum().backward(torch.tensor(1e38)); print(torch.isinf(y).any() if False else "")
+print(torch.as_tensor(torch.ones(1, requires_grad=True), dtype=torch.float64))
+for data in ([np.float64(1.)], [np.array([1., 2.])], [torch.tensor(1., dtype=torch.float64)], [np.float32(1.5)], [1, 2.5], (1, 2)):
+    print(torch.tensor(data))
+print(np.float64(2) - torch.tensor(1.), torch.tensor(1.) * np.float64(2), 2 / torch.tensor([3., 7.]), 1 / torch.tensor([0.]))
+i = torch.tensor([7, -7])
+tryit(lambda: torch.add(i, i, alpha=2.5)); tryit(lambda: torch.add(i, i, alpha=2)); tryit(lambda: torch.add(w, w, alpha=True))
+tryit(lambda: torch.tensor([True]) - 1); tryit(lambda: 1 - torch.tensor([True])); tryit(lambda: -torch.tensor([True]))
+tryit(lambda: torch.div(i, 2, rounding_mode="trunc")); tryit(lambda: torch.div(i, 2, rounding_mode="floor")); tryit(lambda: torch.div(i, 0, rounding_mode="floor"))
+m = torch.tensor([[1., 2.], [3., 4.]])
+print(m[[[0, 1], [1, 0]]], m[[torch.tensor(0), torch.tensor(1)]], m[[0, 1]], m.shape[:1], m.shape + (1,), m.shape * 2)
+print(torch.tensor([-float("inf")] + [0.] * 20))
+s = torch.ones(3, requires_grad=True); l = s[[0, 1]].sum(); l.backward(); tryit(lambda: l.backward())
+y = s * 2; y.retain_grad(); y.sum().backward(retain_graph=True); g = y.grad; y.sum().backward(); print(g, y.grad)
+print(copy.copy(s).grad, pickle.loads(pickle.dumps(s)).grad, copy.deepcopy(s).grad)
+kind(lambda: torch.zeros(2.0)); kind(lambda: torch.zeros(True)); kind(lambda: torch.zeros(-1)); kind(lambda: torch.zeros("23"))
+kind(lambda: torch.neg(2)); kind(lambda: torch.sigmoid(2.)); kind(lambda: m @ 2)
+print(1.0 in m, 9.0 in m)
+del s.grad
+print(s.grad)
+@torch.no_grad
+def f(t):
+    return t * 2
+print(f(s))
+t0 = torch.sub(s, s * 0.5, alpha=2).sum(); t0.backward(); print(s.grad)
+u = torch.sub(s, 1.0, alpha=2).sum(); u.backward(); u.backward(); print(s.grad)
+"""
 PROGRAMS["notebook"] = """
 X = torch.tensor(INPUTS["X"], dtype=torch.float32)
 W = torch.tensor(INPUTS["W"], dtype=torch.float32)
