@@ -32,6 +32,7 @@ Backward: TypeAlias = Callable[["Node", Array], Sequence[Array | None]]
 
 Contribution: TypeAlias = "tuple[Node | Tensor, Array, int]"
 
+_XWB = ("x", "w", "b")
 _ages = itertools.count()
 _accumulation = threading.Lock()
 
@@ -86,7 +87,7 @@ class Node:
         version = 0
         arrays = []
         for value in self.saved:
-            if hasattr(value, "_version"):
+            if type(value) is not np.ndarray and hasattr(value, "_version"):  # a Tensor
                 version += value._version[0]
                 value = value._array
             arrays.append(value)
@@ -217,9 +218,8 @@ def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[Contribution
     x, w = product.arrays()
     (y,) = layer.arrays()
     kind = y.dtype
-    for array in (x, w, dz):
-        if array.dtype is not kind:
-            return None
+    if x.dtype is not kind or w.dtype is not kind or dz.dtype is not kind:
+        return None
     bias, giver, shape = added.edges[1], added, y.shape
     if added.info is not None:
         of_product, of_bias = added.info
@@ -237,7 +237,7 @@ def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[Contribution
         return None
     nodes += [added, product]
     edges = (*product.edges, bias)
-    wrt = tuple([name for name, edge in zip("xwb", edges, strict=True) if edge is not None])
+    wrt = tuple([name for name, edge in zip(_XWB, edges, strict=True) if edge is not None])
     dx, dw, db = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
     if db is not None and db.shape != shape:
         db = db.reshape(shape)

@@ -12,6 +12,7 @@ The arithmetic is specified in csrc/matmul.inc (sums), csrc/sigmoid.inc and csrc
 the same in NumPy.
 """
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -47,6 +48,12 @@ _F64 = _Real(np.float64, "f64", "double")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
 _ONE = (slice(0, 1),)
 _XWB = ("x", "w", "b")
+
+
+@functools.lru_cache(maxsize=1024)
+def _sizes(numbers: tuple[int, ...]) -> Any:
+    """Return a shape or strides as C takes it: made anew for each call it would cost more than the call."""
+    return ffi.new("ptrdiff_t[]", numbers)
 
 
 def _pointer(real: _Real, array: Array) -> Any:
@@ -200,8 +207,9 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
         a_strides, b_strides = _broadcast_strides(a, shape), _broadcast_strides(b, shape)
     c = empty(shape, real.dtype) if out is None else _output("add", real, "out", out, shape)
     status = real.add(
-        c.ndim, shape, _pointer(real, a), a_strides, _pointer(real, b), b_strides, _pointer(real, c), c.strides
-    )
+        c.ndim, _sizes(shape), _pointer(real, a), _sizes(a_strides), _pointer(real, b), _sizes(b_strides),
+        _pointer(real, c), _sizes(c.strides),
+    )  # fmt: skip
     if status:
         return _stored(out, _again_with_copies(add, status, a, b))
     return c
@@ -247,7 +255,9 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     """
     real = _real("sigmoid", ("x",), x)
     z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
-    status = real.sigmoid(x.ndim, x.shape, _pointer(real, x), x.strides, _pointer(real, z), z.strides)
+    status = real.sigmoid(
+        x.ndim, _sizes(x.shape), _pointer(real, x), _sizes(x.strides), _pointer(real, z), _sizes(z.strides)
+    )
     if status:
         return _stored(out, _again_with_copies(sigmoid, status, x))
     return z
@@ -268,8 +278,9 @@ def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
         raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
     dy = empty(y.shape, real.dtype) if out is None else _output("sigmoid_backward", real, "out", out, y.shape)
     status = real.sigmoid_backward(
-        y.ndim, y.shape, _pointer(real, dz), dz.strides, _pointer(real, y), y.strides, _pointer(real, dy), dy.strides
-    )
+        y.ndim, _sizes(y.shape), _pointer(real, dz), _sizes(dz.strides), _pointer(real, y), _sizes(y.strides),
+        _pointer(real, dy), _sizes(dy.strides),
+    )  # fmt: skip
     if status:
         return _stored(out, _again_with_copies(sigmoid_backward, status, dz, y))
     return dy

@@ -268,10 +268,7 @@ class Tensor:
         if self._node is None:
             accumulate(self, seed.copy())
             return
-        with np.errstate(all="ignore"):
-            gradients = run(self._node, seed, retain_graph=bool(retain_graph))
-            for leaf, total in gradients.items():
-                accumulate(leaf, total)
+        _quiet.call_nested(_backward, self._node, seed, bool(retain_graph))
 
     def detach(self) -> "Tensor":
         """Return a Tensor on the same memory that is no part of the graph."""
@@ -544,6 +541,11 @@ class Tensor:
         return self
 
 
+def _backward(root: Node, seed: Array, retain_graph: bool) -> None:
+    for leaf, gradient in run(root, seed, retain_graph=retain_graph).items():
+        accumulate(leaf, gradient)
+
+
 class no_grad:
     """Context, or decorator, in which operations of this thread are not recorded."""
 
@@ -807,7 +809,7 @@ def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]
         values.append(value)
         tensors.append(value if isinstance(value, Tensor) else None)
     kind = _result_dtype(*values)
-    arrays = [v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.run(kind.type, v) for v in values]
+    arrays = [v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.call(kind.type, v) for v in values]
     return arrays[0], arrays[1], tensors[0], tensors[1]
 
 
@@ -824,13 +826,28 @@ def _broadcast(a: Any, b: Any) -> None:
 class _Quiet(threading.local):
     """Runs a function without NumPy's warnings of overflow and the like, which torch does not give.
 
-    ``run(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2 keeps
+    ``call(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2 keeps
     the error state in a context variable, and here is a context that has it set, one per thread.
     """
 
+    call: Callable[..., Any]
+
     def __init__(self) -> None:
-        self.run = contextvars.Context().run
-        self.run(np.seterr, all="ignore")
+        self.call = contextvars.Context().run
+        self.call(np.seterr, all="ignore")
+
+    def call_nested(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Do the same for a function that may itself use ``call``: a context cannot be entered twice."""
+        call = self.call
+        self.call = _call
+        try:
+            return call(function, *arguments)
+        finally:
+            self.call = call
+
+
+def _call(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+    return function(*arguments, **keywords)
 
 
 _quiet = _Quiet()
@@ -838,7 +855,7 @@ _quiet = _Quiet()
 
 def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Array:
     try:
-        result = _quiet.run(function, a, b)
+        result = _quiet.call(function, a, b)
     except ValueError:
         _broadcast(a, b)
         raise
@@ -862,8 +879,9 @@ Side: TypeAlias = tuple[tuple[int, ...], np.dtype[Any]] | None
 
 def _sides(result: Array, *tensors: Tensor | None) -> tuple[Side, ...] | None:
     """Return shape and dtype of each input, to which its gradient is brought; None where all are the result's."""
+    shape, kind = result.shape, result.dtype
     for t in tensors:
-        if t is not None and (t._array.shape != result.shape or t._array.dtype is not result.dtype):
+        if t is not None and (t._array.shape != shape or t._array.dtype is not kind):
             return tuple([None if t is None else (t._array.shape, t._array.dtype) for t in tensors])
     return None
 
@@ -1080,11 +1098,9 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     if dim is None:
         if keepdim:
             return sum(input, tuple(range(a.ndim)), True)
-        return _record(
-            np.asarray(_quiet.run(np.add.reduce, a, None)), "SumBackward0", _sum_backward, (input,), (), (a.shape, None)
-        )
+        return _record(_quiet.call(a.sum), "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
     axes = _axes(dim, a.ndim)
-    result = np.asarray(_quiet.run(a.sum, axes, keepdims=keepdim))
+    result = np.asarray(_quiet.call(a.sum, axes, keepdims=keepdim))
     return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
 
 
@@ -1104,7 +1120,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
         )
     axes = None if dim is None and not keepdim else _axes(() if dim is None else dim, a.ndim)
     count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
-    result = _elementwise(np.true_divide, _quiet.run(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
+    result = _elementwise(np.true_divide, _quiet.call(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
     name = "MeanBackward0" if axes is None else "MeanBackward1"
     return _record(result, name, _mean_backward, (input,), info=(a.shape, axes, count))
 
