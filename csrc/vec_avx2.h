@@ -34,23 +34,11 @@ static inline mask first(ptrdiff_t n) {
 }
 #endif
 
-static inline vec load(const real *p) { return V(loadu)(p); }
+#include "vec_x86.h"
+
 static inline vec load_first(const real *p, mask m) { return V(maskload)(p, m); }
-static inline void store(real *p, vec v) { V(storeu)(p, v); }
 static inline void store_first(real *p, vec v, mask m) { V(maskstore)(p, m, v); }
-static inline vec broadcast(real s) { return V(set1)(s); }
-static inline vec add(vec a, vec b) { return V(add)(a, b); }
-static inline vec sub(vec a, vec b) { return V(sub)(a, b); }
-static inline vec mul(vec a, vec b) { return V(mul)(a, b); }
-static inline vec quotient(vec a, vec b) { return V(div)(a, b); }
-static inline vec fmadd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
-static inline vec fnmadd(vec a, vec b, vec c) { return V(fnmadd)(a, b, c); }
-static inline vec fmsub(vec a, vec b, vec c) { return V(fmsub)(a, b, c); }
-static inline vec muladd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
-static inline vec max_or_nan(vec a, vec b) { return V(max)(a, b); }
-static inline vec minus_abs(vec a) { return V(or)(a, V(set1)((real)-0.0)); }
 static inline vec where_negative(vec x, vec a, vec b) { return V(blendv)(b, a, x); }
-static inline vec exponent_of(vec a) { return FROM_BITS(BITS(slli)(TO_BITS(a), EXPONENT_BITS)); }
 #if REAL_BITS == 32
 static inline void store_double(double *d, vec v) {
     _mm256_storeu_pd(d, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
@@ -85,10 +73,7 @@ static inline void load_transposed(const real *const row[LANES], ptrdiff_t colum
     out[3] = _mm256_castpd_ps(_mm256_unpackhi_pd(c, d));
 }
 #else
-static inline void store_double(double *d, vec v) { store(d, v); }
-static inline void add_double(double *d, vec v) { store(d, add(load(d), v)); }
-static inline void add_squares(double *d, vec v) { store(d, fmadd(v, v, load(d))); }
-static inline vec load_double(const double *d) { return load(d); }
+#include "vec_double.h"
 /* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m256d v[2];

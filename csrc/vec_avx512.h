@@ -30,23 +30,11 @@ enum { LANES = 8, TRANSPOSED = 2 };
 #define FROM_BITS _mm512_castsi512_pd
 #endif
 
+#include "vec_x86.h"
+
 static inline mask first(ptrdiff_t n) { return (mask)((1u << n) - 1u); }
-static inline vec load(const real *p) { return V(loadu)(p); }
 static inline vec load_first(const real *p, mask m) { return V(maskz_loadu)(m, p); }
-static inline void store(real *p, vec v) { V(storeu)(p, v); }
 static inline void store_first(real *p, vec v, mask m) { V(mask_storeu)(p, m, v); }
-static inline vec broadcast(real s) { return V(set1)(s); }
-static inline vec add(vec a, vec b) { return V(add)(a, b); }
-static inline vec sub(vec a, vec b) { return V(sub)(a, b); }
-static inline vec mul(vec a, vec b) { return V(mul)(a, b); }
-static inline vec quotient(vec a, vec b) { return V(div)(a, b); }
-static inline vec fmadd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
-static inline vec fnmadd(vec a, vec b, vec c) { return V(fnmadd)(a, b, c); }
-static inline vec fmsub(vec a, vec b, vec c) { return V(fmsub)(a, b, c); }
-static inline vec muladd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
-static inline vec max_or_nan(vec a, vec b) { return V(max)(a, b); }
-static inline vec minus_abs(vec a) { return V(or)(a, V(set1)((real)-0.0)); }
-static inline vec exponent_of(vec a) { return FROM_BITS(BITS(slli)(TO_BITS(a), EXPONENT_BITS)); }
 #if REAL_BITS == 32
 static inline vec where_negative(vec x, vec a, vec b) {
     return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
@@ -89,10 +77,7 @@ static inline void load_transposed(const real *const row[LANES], ptrdiff_t colum
 static inline vec where_negative(vec x, vec a, vec b) {
     return _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(x)), b, a);
 }
-static inline void store_double(double *d, vec v) { store(d, v); }
-static inline void add_double(double *d, vec v) { store(d, add(load(d), v)); }
-static inline void add_squares(double *d, vec v) { store(d, fmadd(v, v, load(d))); }
-static inline vec load_double(const double *d) { return load(d); }
+#include "vec_double.h"
 /* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m512d v[2];

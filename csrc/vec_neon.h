@@ -80,10 +80,7 @@ static inline void load_transposed(const real *const row[LANES], ptrdiff_t colum
     out[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
 }
 #else
-static inline void store_double(double *d, vec v) { store(d, v); }
-static inline void add_double(double *d, vec v) { store(d, add(load(d), v)); }
-static inline void add_squares(double *d, vec v) { store(d, fmadd(v, v, load(d))); }
-static inline vec load_double(const double *d) { return load(d); }
+#include "vec_double.h"
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     vec a = load(row[0] + column), b = load(row[1] + column);
     out[0] = vzip1q_f64(a, b);

@@ -90,17 +90,17 @@ static inline vec exponent_of(vec a) {
     return a;
 }
 /* LANES doubles at d: set to v, added v to, added v**2 to; and rounded to a vec. */
+#if REAL_BITS == 32
 static inline void store_double(double *d, vec v) { EACH_LANE d[i] = (double)v[i]; }
 static inline void add_double(double *d, vec v) { EACH_LANE d[i] += (double)v[i]; }
+static inline void add_squares(double *d, vec v) { EACH_LANE d[i] += (double)v[i] * (double)v[i]; } /* product exact */
 static inline vec load_double(const double *d) {
     real lanes[LANES];
     EACH_LANE lanes[i] = (real)d[i];
     return load(lanes);
 }
-#if REAL_BITS == 32
-static inline void add_squares(double *d, vec v) { EACH_LANE d[i] += (double)v[i] * (double)v[i]; } /* product exact */
 #else
-static inline void add_squares(double *d, vec v) { store(d, muladd(v, v, load(d))); }
+#include "vec_double.h"
 #endif
 /* out[t] = column + t of LANES rows, for TRANSPOSED columns. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
