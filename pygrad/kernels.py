@@ -48,6 +48,7 @@ _F64 = _Real(np.float64, "f64", "double")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
 _ONE = (slice(0, 1),)
 _XWB = ("x", "w", "b")
+_OUT_NAMES = ("out (dx)", "out (dw)", "out (db)")
 
 
 @functools.lru_cache(maxsize=1024)
@@ -492,9 +493,9 @@ def _chosen_gradients(
         given = f"{len(out)} items" if isinstance(out, tuple | list) else _a(type(out).__name__)
         raise TypeError(f"{function}: out is {given}, expected a tuple of three: (dx, dw, db), each an array or None")
     gradients: list[Array | None] = []
-    for name, given, shape in zip(_XWB, out, shapes, strict=True):
+    for name, out_name, given, shape in zip(_XWB, _OUT_NAMES, out, shapes, strict=True):
         if name in wrt:
-            gradients.append(_output(function, real, f"out (d{name})", given, shape))
+            gradients.append(_output(function, real, out_name, given, shape))
         elif given is None:
             gradients.append(None)
         else:

@@ -1,6 +1,9 @@
 """Every kernel, on every instruction set of this machine, in both dtypes, against independent truths."""
 
+import multiprocessing
 import re
+import sys
+import threading
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -552,3 +555,34 @@ def test_instruction_sets_give_the_same_bits() -> None:
                         _assert_same(other, results[0], (name, dtype, m, n, k))
     finally:
         config.use_isa(before)
+
+
+def test_many_threads_at_once_and_a_forked_child() -> None:
+    """Sizes with scratch on the stack and on the heap; results are those of one thread."""
+    kernel = KERNELS["dense_sigmoid_value_and_grad"]
+    cases = [random_inputs(kernel, dtype, m, n, k) for dtype in DTYPES for m, n, k in ((10, 2, 12), (600, 90, 70))]
+    expected = [_call(kernel, inputs) for inputs in cases]
+    right: list[bool] = []
+
+    def work() -> None:
+        for _ in range(30):
+            for inputs, results in zip(cases, expected, strict=True):
+                right.append(all(same_bits(g, e) for g, e in zip(_call(kernel, inputs), results, strict=True)))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(right) == 8 * 30 * len(cases)
+    assert all(right)
+
+    def work_in_child() -> None:
+        right.clear()
+        work()
+        sys.exit(0 if all(right) else 1)
+
+    child = multiprocessing.get_context("fork").Process(target=work_in_child)
+    child.start()
+    child.join(60)
+    assert child.exitcode == 0
