@@ -182,6 +182,7 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
     """
     nodes = [node]
     layer: Node | None = node
+    power: Node | None = None
     if node.name_ in ("DivBackward0", "SumBackward0", "MeanBackward0"):
         total: Node | None = node
         if node.name_ == "DivBackward0":
@@ -194,23 +195,27 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
         if power is None or layer is None or power.info != 2:
             return None
         nodes += [power, layer]
+    if layer is None or layer.name_ != "SigmoidBackward0":
+        return None
+    matched = _dense_layer(layer, nodes)
+    if matched is None:
+        return None
+    if layer is not node:
         if node.name_ == "DivBackward0":
             gradient = gradient / node.arrays()[1]
         elif node.name_ == "MeanBackward0":
             gradient = gradient / gradient.dtype.type(node.info[2])
-        (z,) = power.arrays()
+        z = power.arrays()[0]  # type: ignore[union-attr]
         gradient = gradient * (z + z)
-    if layer is None or layer.name_ != "SigmoidBackward0":
-        return None
-    passed = _dense_layer(layer, gradient, nodes)
-    if passed is not None and not retain_graph:
+    passed = matched(gradient)
+    if not retain_graph:
         for done in nodes:
             done.free()
     return passed
 
 
-def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[Contribution] | None:
-    """Return the gradients of sigmoid(x w + bias), adding the nodes that they stand for to ``nodes``."""
+def _dense_layer(layer: Node, nodes: list[Node]) -> Callable[[Array], list[Contribution]] | None:
+    """Return what takes dz to the gradients of sigmoid(x w + bias); add the nodes that it stands for to ``nodes``."""
     added = _only_use(layer.edges[0], "AddBackward0")
     product = _only_use(added.edges[0], "MmBackward0") if added else None
     if added is None or product is None:
@@ -218,7 +223,7 @@ def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[Contribution
     x, w = product.arrays()
     (y,) = layer.arrays()
     kind = y.dtype
-    if x.dtype is not kind or w.dtype is not kind or dz.dtype is not kind:
+    if x.dtype is not kind or w.dtype is not kind:
         return None
     bias, giver, shape = added.edges[1], added, y.shape
     if added.info is not None:
@@ -237,13 +242,17 @@ def _dense_layer(layer: Node, dz: Array, nodes: list[Node]) -> list[Contribution
         return None
     nodes += [added, product]
     edges = (*product.edges, bias)
-    wrt = tuple([name for name, edge in zip(_XWB, edges, strict=True) if edge is not None])
-    dx, dw, db = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
-    if db is not None and db.shape != shape:
-        db = db.reshape(shape)
     ages = (product.age, product.age, giver.age)
-    return [
-        (edge, part, age)
-        for edge, part, age in zip(edges, (dx, dw, db), ages, strict=True)
-        if edge is not None and part is not None
-    ]
+    wrt = tuple([name for name, edge in zip(_XWB, edges, strict=True) if edge is not None])
+
+    def gradients(dz: Array) -> list[Contribution]:
+        dx, dw, db = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
+        if db is not None and db.shape != shape:
+            db = db.reshape(shape)
+        return [
+            (edge, part, age)
+            for edge, part, age in zip(edges, (dx, dw, db), ages, strict=True)
+            if edge is not None and part is not None
+        ]
+
+    return gradients

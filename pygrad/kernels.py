@@ -1,8 +1,9 @@
 """The dense sigmoid layer on NumPy arrays, computed in C.
 
-Arrays are float32 or float64, all of one dtype, aligned or not, of any strides (transposed, sliced, reversed,
-broadcast): they are read where they are. Results are new C-contiguous arrays, or go into ``out``, which may overlap
-the inputs. Each function makes one C call, which releases the GIL.
+Arrays are float32 or float64, all of one dtype, of any strides (transposed, sliced, reversed, broadcast): they are
+read where they are (but for unaligned ones, and those that an ``out`` overlaps: these are copied first). Results are
+new C-contiguous arrays, or go into ``out``, which may overlap the inputs. Each function makes one C call, which
+releases the GIL.
 
 Every function raises TypeError for an argument that is no ndarray or has another dtype, ValueError for shapes that do
 not fit and for an ``out`` that is read-only or of another shape, and MemoryError where memory for results or scratch

@@ -774,12 +774,10 @@ def _result_dtype(a: Any, b: Any) -> np.dtype[Any]:
     return best.numpy
 
 
-def _as_operand(value: Any, other: Any) -> Tensor:
-    """Return an operand as a Tensor; a number in the dtype of the result."""
+def _as_operand(value: Any) -> Tensor:
+    """Return an operand that is no Python number as a Tensor."""
     if isinstance(value, Tensor):
         return value
-    if isinstance(value, bool | int | float):
-        return Tensor._wrap(np.asarray(value, _result_dtype(other, value)))
     if isinstance(value, np.ndarray | np.generic):
         return as_tensor(value)
     raise TypeError(f"operands are Tensors, arrays and numbers, not {type(value).__name__}")
@@ -805,7 +803,7 @@ def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]
     values, tensors = [], []
     for value in (a, b):
         if not isinstance(value, bool | int | float):
-            value = _as_operand(value, None)
+            value = _as_operand(value)
         values.append(value)
         tensors.append(value if isinstance(value, Tensor) else None)
     kind = _result_dtype(*values)
@@ -1215,7 +1213,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     for value in (input, other):
         if isinstance(value, bool | int | float):
             raise TypeError(f"matmul(): argument must be Tensor, not {type(value).__name__}")
-    left, right = _as_operand(input, None), _as_operand(other, None)
+    left, right = _as_operand(input), _as_operand(other)
     a, b = left._array, right._array
     if a.ndim == 2 and b.ndim == 2:
         return mm(left, right)

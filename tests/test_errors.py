@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pygrad import config, kernels
+from pygrad import config, kernels, reference
 
 X = np.ones((10, 12), np.float32)
 W = np.ones((12, 2), np.float32)
@@ -161,3 +161,26 @@ def test_sizes_beyond_all_memory_raise_memory_error() -> None:
         for wrt in ((), ("x",)):
             with pytest.raises(MemoryError):
                 vg(x, w, b, wrt=wrt)
+
+
+def test_the_reference_keeps_the_contract_too() -> None:
+    x = X.astype(np.float64)
+    loss, (dx, dw, db) = reference.dense_sigmoid_value_and_grad(x, W, B)
+    out = (x.copy(), np.empty(W.shape), np.empty(B.shape))
+    got = reference.dense_sigmoid_value_and_grad(out[0], W, B, out=out)  # dx goes over x
+    assert got[0] == loss
+    for result, given, expected in zip(got[1], out, (dx, dw, db), strict=True):
+        assert result is given
+        assert np.array_equal(result, expected)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="a mean over rows"):
+        reference.dense_sigmoid_value_and_grad(x[:0], W, B)
+    with pytest.raises(ValueError, match="wrt has 'q'"):
+        reference.dense_sigmoid_value_and_grad(x, W, B, wrt=("q",))
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+def test_a_matrix_object_is_an_array() -> None:
+    assert np.array_equal(kernels.dense_sigmoid(X, W, np.asmatrix(B)), kernels.dense_sigmoid(X, W, B))
+    expected = vg(X, W, B)[1]
+    got = vg(X, W, B, out=(None, None, np.asmatrix(np.empty((1, 2), np.float32))))[1]
+    assert np.array_equal(got[2], expected[2])  # type: ignore[arg-type]

@@ -482,6 +482,21 @@ def test_outputs_may_be_interleaved(isa: str, dtype: str) -> None:
     assert same_bits(both[:, 3:], kernels.add(kernels.matmul(x, w), b))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_last_panel_of_few_rows(isa: str, dtype: str) -> None:
+    """Panels of 16 rows and a last one of 1 to 3, which is computed another way, with scratch made for 16."""
+    for rows in (17, 18, 19, 35):
+        for columns in (1, 2, 3, 60):
+            x, w, b = random_inputs(KERNELS["dense_sigmoid"], dtype, rows, columns, 9000)
+            x, w = x / 10, np.asfortranarray(w)
+            expected = kernels.dense_sigmoid_value_and_grad(x, w, b)[1]
+            dx = np.empty(x.shape, dtype, order="F")
+            got = kernels.dense_sigmoid_value_and_grad(x, w, b, out=(dx, None, None))[1]
+            _assert_same(got, expected, (rows, columns))
+            tail = kernels.dense_sigmoid(x[16:], w, b)
+            assert same_bits(kernels.dense_sigmoid(x, w, b)[16:], tail)
+
+
 def test_special_values_give_ieee_results(variant: Variant) -> None:
     """NaN and infinities go where arithmetic takes them, as in NumPy, and nowhere else."""
     _, dtype, name = variant
