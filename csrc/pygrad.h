@@ -87,4 +87,8 @@ const char *pg_isa(void);
 
 const char *pg_compiler(void);
 
+/* How many threads a call may use, the caller among them; a call that is not worth it uses fewer. */
+int pg_num_threads(void);
+void pg_set_num_threads(int threads);
+
 #endif

@@ -1,23 +1,35 @@
-/* Scratch memory of one call: from the caller's stack frame where it is small, else from the heap. */
+/* Scratch memory of one call, an area for each thread that works on it: in the caller's stack frame where one small area
+ * is enough, else from the heap. The last memory from the heap is kept for the next call, for fresh memory costs a page
+ * fault every 4 KB, which a call of a millisecond feels. */
 #ifndef PYGRAD_SCRATCH_H
 #define PYGRAD_SCRATCH_H
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 enum { SCRATCH_ALIGNMENT = 64, SCRATCH_ON_STACK = 32768 };
 
 /* More than there is memory, and so little that the sum of 64 such sizes is no overflow. */
 static const ptrdiff_t SCRATCH_TOO_MUCH = PTRDIFF_MAX / 64;
 
+/* One thread's area: `next` is free. It stands at the head of the area. */
 struct scratch {
+    _Alignas(SCRATCH_ALIGNMENT) char *next;
+};
+
+struct workspace {
     void *heap; /* NULL while the stack serves */
-    char *next;
+    char *areas;
+    ptrdiff_t area; /* bytes */
     _Alignas(SCRATCH_ALIGNMENT) union {
+        struct scratch head;
         float f32[SCRATCH_ON_STACK / sizeof(float)];
         double f64[SCRATCH_ON_STACK / sizeof(double)];
     } stack;
 };
+
+/* Memory of that size, aligned, or NULL; and its return. */
+void *pg_scratch_take(ptrdiff_t bytes);
+void pg_scratch_give(void *memory);
 
 /* Bytes for rows x columns elements, rounded up; SCRATCH_TOO_MUCH for any number that large. */
 static inline ptrdiff_t scratch_size(ptrdiff_t rows, ptrdiff_t columns, size_t element) {
@@ -28,14 +40,30 @@ static inline ptrdiff_t scratch_size(ptrdiff_t rows, ptrdiff_t columns, size_t e
     return (bytes + SCRATCH_ALIGNMENT - 1) / SCRATCH_ALIGNMENT * SCRATCH_ALIGNMENT;
 }
 
-/* Reserve the sum of the scratch_size of all that will be taken; 0 if there is no memory. */
-static inline int scratch_open(struct scratch *s, ptrdiff_t bytes) {
-    s->heap = NULL;
-    s->next = (char *)&s->stack;
-    if (bytes <= SCRATCH_ON_STACK) return 1;
-    if (bytes < SCRATCH_TOO_MUCH) s->heap = aligned_alloc(SCRATCH_ALIGNMENT, (size_t)bytes);
-    s->next = s->heap;
-    return s->heap != NULL;
+/* Takes memory for `shared` bytes, returned first, and areas for that many threads, each of the sum of the scratch_size
+ * of all that will be taken from it. Returns NULL if there is no memory. */
+static inline void *workspace_open(struct workspace *w, ptrdiff_t shared, int threads, ptrdiff_t bytes) {
+    const ptrdiff_t area = bytes + (ptrdiff_t)sizeof(struct scratch);
+    ptrdiff_t all = SCRATCH_TOO_MUCH;
+    if (area < SCRATCH_TOO_MUCH && shared < SCRATCH_TOO_MUCH) all = shared + scratch_size(threads, area, 1);
+    w->heap = NULL;
+    char *start = (char *)&w->stack;
+    if (all > SCRATCH_ON_STACK) {
+        if (all < SCRATCH_TOO_MUCH) w->heap = pg_scratch_take(all);
+        start = w->heap;
+        if (!start) return NULL;
+    }
+    w->areas = start + shared;
+    w->area = area;
+    for (int i = 0; i < threads; i++) {
+        struct scratch *head = (struct scratch *)(w->areas + i * area);
+        head->next = (char *)(head + 1);
+    }
+    return start;
+}
+
+static inline struct scratch *workspace_of(const struct workspace *w, int worker) {
+    return (struct scratch *)(w->areas + worker * w->area);
 }
 
 static inline void *scratch_take(struct scratch *s, ptrdiff_t rows, ptrdiff_t columns, size_t element) {
@@ -44,6 +72,8 @@ static inline void *scratch_take(struct scratch *s, ptrdiff_t rows, ptrdiff_t co
     return p;
 }
 
-static inline void scratch_close(struct scratch *s) { free(s->heap); }
+static inline void workspace_close(struct workspace *w) {
+    if (w->heap) pg_scratch_give(w->heap);
+}
 
 #endif

@@ -38,6 +38,7 @@ from pygrad.tensor import (
     zeros,
 )
 from pygrad.tensor import bool_ as bool
+from pygrad.threads import get_num_threads, set_num_threads
 
 __all__ = [
     "Size",
@@ -54,6 +55,7 @@ __all__ = [
     "float64",
     "from_dlpack",
     "from_numpy",
+    "get_num_threads",
     "gradcheck",
     "int64",
     "kernels",
@@ -66,6 +68,7 @@ __all__ = [
     "ones",
     "pow",
     "reference",
+    "set_num_threads",
     "show_config",
     "sigmoid",
     "sub",

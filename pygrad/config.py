@@ -82,7 +82,7 @@ def config() -> Config:
         "isa": isa(),
         "isas_usable": list(ISAS_USABLE),
         "isas_built": list(ISAS_BUILT),
-        "threads": 1,
+        "threads": int(lib.pg_num_threads()),
         "compiler": _text(lib.pg_compiler()),
         "numpy": np.__version__,
         "python": sys.version.split()[0],

@@ -138,7 +138,7 @@ def error_bounds(inputs: Inputs, exact: Arrays, *, usual: bool = False) -> Array
         elif inputs.X.dtype == np.float32:
             t = min(n, 256)
         else:
-            t = min(n, 256) + min(n // 256, 64) + n // 16384
+            t = min(n, 256) + min(n // 256, 8) + n // 2048
             t += min(n, 512) + n // 512  # of the reference's own sums: a BLAS adds blocks of at least 512 terms
         t += 2  # the conversions to float64 and back
         return t * u / (1 - t * u)

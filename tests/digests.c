@@ -1,6 +1,6 @@
 /* Prints a digest of every kernel's results for every instruction set that this machine runs: "isa dtype kernel
- * digest". It needs no Python, so that it also runs under emulation of another machine. Compile it with the .c files of
- * csrc. */
+ * digest". Its argument is the number of threads. It needs no Python, so that it also runs under emulation of another
+ * machine. Compile it with the .c files of csrc. */
 #ifndef REAL
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,9 +23,10 @@ static double next_number(void) {
     return (double)(state >> 11) * 0x1p-51 - 2.0;
 }
 
-/* m, n, k around tiles, blocks and panels; the last has more rows than a group of blocks */
-static const ptrdiff_t shapes[][3] = {{1, 1, 1},   {10, 2, 12},   {7, 5, 3},    {15, 17, 31},  {33, 70, 16},
-                                      {3, 9, 600}, {300, 20, 40}, {515, 3, 70}, {70, 90, 300}, {17000, 2, 3}};
+/* m, n, k around tiles, blocks and panels; then such as threads are worth, for parts of panels and for groups */
+static const ptrdiff_t shapes[][3] = {{1, 1, 1},     {10, 2, 12},    {7, 5, 3},     {15, 17, 31},  {33, 70, 16},
+                                      {3, 9, 600},   {300, 20, 40},  {515, 3, 70},  {70, 90, 300}, {300, 310, 290},
+                                      {2, 12, 9000}, {5000, 20, 70}, {17000, 2, 30}};
 
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
@@ -39,8 +40,9 @@ static const ptrdiff_t shapes[][3] = {{1, 1, 1},   {10, 2, 12},   {7, 5, 3},    
 #define T f64
 #include "digests.c"
 
-int main(void) {
+int main(int arguments, char **argument) {
     char isas[256];
+    if (arguments == 2) pg_set_num_threads(atoi(argument[1]));
     strncpy(isas, pg_isas_built(), sizeof isas - 1);
     for (char *isa = strtok(isas, " "); isa; isa = strtok(NULL, " ")) {
         if (pg_use_isa(isa) != 0) continue;

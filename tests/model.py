@@ -10,7 +10,7 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
-BLOCK, GROUP_BLOCKS, LOSS_LANES = 256, 64, 16
+BLOCK, GROUP_BLOCKS, SEGMENT, LANES = 256, 8, 256, 16
 
 LIMIT = {np.float32: 104.0, np.float64: 746.0}
 LN2 = {
@@ -66,7 +66,7 @@ def fma(a: Any, b: Any, c: Any) -> Array:
 
 
 def matmul(a: Array, b: Array) -> Array:
-    """The rule of csrc/matmul.inc: blocks of 256 terms in the dtype, groups of 64 blocks and the total in float64."""
+    """The rule of csrc/matmul.inc: blocks of 256 terms in the dtype, groups of 8 blocks and the total in float64."""
     dtype = a.dtype.type
     blocks = []
     for start in range(0, max(a.shape[1], 1), BLOCK):
@@ -77,18 +77,16 @@ def matmul(a: Array, b: Array) -> Array:
     return in_groups(blocks).astype(dtype)
 
 
+def in_order(terms: list[Array]) -> Array:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
 def in_groups(blocks: list[Array]) -> Array:
     """Return the sum of blocks: those of a group in order, then the groups in order."""
-    groups = []
-    for start in range(0, len(blocks), GROUP_BLOCKS):
-        t = blocks[start]
-        for block in blocks[start + 1 : start + GROUP_BLOCKS]:
-            t = t + block
-        groups.append(t)
-    total = groups[0]
-    for t in groups[1:]:
-        total = total + t
-    return total
+    return in_order([in_order(blocks[i : i + GROUP_BLOCKS]) for i in range(0, len(blocks), GROUP_BLOCKS)])
 
 
 def sigmoid_both(y: Array) -> tuple[Array, Array]:
@@ -135,21 +133,20 @@ def sigmoid_backward(dz: Array, y: Array) -> Array:
 
 
 def mean_of_squares(z: Array) -> float:
-    """The sum of squares over the rows of a block in 16 lanes, by place modulo 16; lanes folded in halves."""
-    blocks = []
-    for start in range(0, len(z), BLOCK):
-        flat = z[start : start + BLOCK].reshape(-1).astype(np.float64)
-        lanes = np.zeros(LOSS_LANES)
-        for at in range(0, flat.size, LOSS_LANES):
-            part = np.zeros(LOSS_LANES)
-            part[: flat.size - at] = flat[at : at + LOSS_LANES]
-            lanes = fma(part, part, lanes)
-        half = LOSS_LANES // 2
-        while half:
-            lanes = lanes[:half] + lanes[half:]
-            half //= 2
-        blocks.append(lanes)
-    return float(in_groups(blocks)[0] / len(z))
+    """The rule of csrc/dense.inc: segments of 256 elements in 16 lanes, which are folded; groups of rows; the total."""
+    groups = []
+    for start in range(0, len(z), BLOCK * GROUP_BLOCKS):
+        flat = z[start : start + BLOCK * GROUP_BLOCKS].reshape(-1).astype(np.float64)
+        segments = np.zeros((max(-(-flat.size // SEGMENT), 1), SEGMENT // LANES, LANES))
+        segments.reshape(-1)[: flat.size] = flat
+        lanes = np.zeros((len(segments), LANES))
+        for i in range(SEGMENT // LANES):
+            lanes = fma(segments[:, i], segments[:, i], lanes)
+        while lanes.shape[1] > 1:
+            half = lanes.shape[1] // 2
+            lanes = lanes[:, :half] + lanes[:, half:]
+        groups.append(in_order(list(lanes)))
+    return float(in_order(groups)[0] / len(z))
 
 
 def dense_sigmoid(x: Array, w: Array, b: Array) -> Array:

@@ -33,13 +33,15 @@ def test_golden_digests(machine: str, tmp_path: Path) -> None:
             pytest.skip(f"{needed} is not installed")
     program = tmp_path / "digests"
     sources = [TESTS / "digests.c", *sorted(CSRC.glob("*.c"))]
-    flags = ["-std=c11", "-O2", "-ffp-contract=off", f"-I{CSRC}"]
+    flags = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", f"-I{CSRC}"]
     built = subprocess.run([compiler, *flags, *(["-static"] if emulator else []), *sources, "-lm", "-o", program])
     if emulator and built.returncode != 0:  # the native build shows whether the source is at fault
         pytest.skip(f"{compiler} cannot link a static program here")
     assert built.returncode == 0
-    done = subprocess.run([*emulator, program], check=True, capture_output=True, text=True)
-    lines = [line.split() for line in done.stdout.splitlines()]
+    lines = []
+    for threads in ("1",) if emulator else ("1", "2", "3", "8"):
+        done = subprocess.run([*emulator, program, threads], check=True, capture_output=True, text=True)
+        lines += [line.split() for line in done.stdout.splitlines()]
     ran = {isa for isa, *_ in lines}
     assert isas is None or ran == isas
     assert {f"{dtype} {kernel}" for _, dtype, kernel, _ in lines} == set(GOLDEN)

@@ -1,0 +1,30 @@
+#include "scratch.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum { MOST_KEPT = 64 * 1024 * 1024 };
+
+/* Stands before the memory that is handed out. */
+struct block {
+    _Alignas(SCRATCH_ALIGNMENT) ptrdiff_t bytes;
+};
+
+static _Atomic(struct block *) kept;
+
+void *pg_scratch_take(ptrdiff_t bytes) {
+    struct block *block = atomic_exchange(&kept, NULL);
+    if (!block || block->bytes < bytes) {
+        free(block);
+        block = aligned_alloc(SCRATCH_ALIGNMENT, (size_t)bytes + sizeof *block);
+        if (!block) return NULL;
+        block->bytes = bytes;
+    }
+    return block + 1;
+}
+
+void pg_scratch_give(void *memory) {
+    struct block *block = (struct block *)memory - 1;
+    if (block->bytes <= MOST_KEPT) block = atomic_exchange(&kept, block);
+    free(block);
+}

@@ -1,0 +1,145 @@
+/* The worker pool.
+ *
+ * One job at a time: the caller that claims the pool publishes its job, works on it, closes it, and waits for the workers
+ * that joined; a worker that comes late finds no job and sleeps on. Tasks are taken from a counter, so nobody waits for
+ * a thread that the operating system does not run. A worker looks for the next job for some microseconds before it
+ * sleeps, since calls come in quick succession.
+ *
+ * After fork the child has none of the threads: it forgets them, and starts its own when it needs them.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "threads.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "pygrad.h"
+
+enum {
+    LOOKS = 2000,          /* before sleep: 20 to 80 microseconds */
+    STACK = 1024 * 1024,   /* bytes: the largest frame of a kernel is 60 KB */
+    WORTH_A_THREAD = 15000 /* nanoseconds of work, several times a wake-up */
+};
+
+struct job {
+    pg_task *task;
+    void *context;
+    ptrdiff_t tasks;
+    _Atomic ptrdiff_t next;
+    int threads, joined; /* joined: by workers, ever */
+};
+
+struct pool {
+    pthread_mutex_t lock; /* guards what is not atomic, and jobs' `joined` */
+    pthread_cond_t published, left;
+    struct job *job;       /* open to be joined */
+    atomic_uint jobs;      /* published so far */
+    atomic_int in_job;     /* workers that joined and have not left */
+    int workers, sleeping; /* started; of these, asleep */
+    atomic_bool claimed;
+};
+
+#define NEW_POOL                                                                                                       \
+    {.lock = PTHREAD_MUTEX_INITIALIZER, .published = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER}
+
+static struct pool pool = NEW_POOL;
+static atomic_int threads_wanted = 1;
+static _Thread_local int this_worker = -1; /* -1 outside of tasks that may run beside others */
+
+static void rest(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static void run_tasks(struct job *job, int worker) {
+    this_worker = worker;
+    for (ptrdiff_t i; (i = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed)) < job->tasks;)
+        job->task(job->context, i, worker);
+    this_worker = -1;
+}
+
+static void *work(void *unused) {
+    unsigned seen = 0;
+    (void)unused;
+    pthread_mutex_lock(&pool.lock);
+    for (;;) {
+        struct job *const job = pool.job;
+        seen = atomic_load(&pool.jobs);
+        if (job && job->joined < job->threads - 1) {
+            const int worker = ++job->joined;
+            atomic_fetch_add(&pool.in_job, 1);
+            pthread_mutex_unlock(&pool.lock);
+            run_tasks(job, worker);
+            pthread_mutex_lock(&pool.lock);
+            if (atomic_fetch_sub(&pool.in_job, 1) == 1) pthread_cond_signal(&pool.left);
+        }
+        pthread_mutex_unlock(&pool.lock);
+        for (int looks = 0; looks < LOOKS && atomic_load_explicit(&pool.jobs, memory_order_relaxed) == seen; looks++)
+            rest();
+        pthread_mutex_lock(&pool.lock);
+        pool.sleeping++;
+        while (atomic_load(&pool.jobs) == seen) pthread_cond_wait(&pool.published, &pool.lock);
+        pool.sleeping--;
+    }
+    return NULL;
+}
+
+static void forget_threads(void) { pool = (struct pool)NEW_POOL; }
+static void watch_fork(void) { pthread_atfork(NULL, NULL, forget_threads); }
+
+/* Start workers until there are `workers` or no more can be had. Called with the lock held. */
+static void start(int workers) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_fork);
+    sigset_t all, before; /* signals are for the threads of the program */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_t thread;
+    while (pool.workers < workers && pthread_create(&thread, &attributes, work, NULL) == 0) pool.workers++;
+    pthread_attr_destroy(&attributes);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
+    if (threads > tasks) threads = (int)tasks;
+    if (threads <= 1 || this_worker >= 0 || atomic_exchange(&pool.claimed, true)) {
+        for (ptrdiff_t i = 0; i < tasks; i++) task(context, i, this_worker >= 0 ? this_worker : 0);
+        return;
+    }
+    struct job job = {.task = task, .context = context, .tasks = tasks, .threads = threads};
+    pthread_mutex_lock(&pool.lock);
+    if (pool.workers < threads - 1) start(threads - 1);
+    pool.job = &job;
+    atomic_fetch_add(&pool.jobs, 1);
+    for (int i = 0; i < threads - 1 && i < pool.sleeping; i++) pthread_cond_signal(&pool.published);
+    pthread_mutex_unlock(&pool.lock);
+    run_tasks(&job, 0);
+    pthread_mutex_lock(&pool.lock);
+    pool.job = NULL;
+    pthread_mutex_unlock(&pool.lock);
+    for (int looks = 0; looks < LOOKS && atomic_load(&pool.in_job) > 0; looks++) rest();
+    pthread_mutex_lock(&pool.lock);
+    while (atomic_load(&pool.in_job) > 0) pthread_cond_wait(&pool.left, &pool.lock);
+    pthread_mutex_unlock(&pool.lock);
+    atomic_store(&pool.claimed, false);
+}
+
+int pg_threads_worth(double nanoseconds) {
+    if (nanoseconds < 2.0 * WORTH_A_THREAD || this_worker >= 0) return 1;
+    const int threads = pg_num_threads();
+    return nanoseconds < (double)threads * WORTH_A_THREAD ? (int)(nanoseconds / WORTH_A_THREAD) : threads;
+}
+
+/* Visible from outside, for threadpoolctl finds the library by them. */
+#define VISIBLE __attribute__((visibility("default")))
+VISIBLE int pg_num_threads(void) { return atomic_load_explicit(&threads_wanted, memory_order_relaxed); }
+VISIBLE void pg_set_num_threads(int threads) { atomic_store(&threads_wanted, threads); }

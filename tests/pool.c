@@ -1,0 +1,56 @@
+/* The worker pool from several threads at once, for ThreadSanitizer: every task must run exactly once. Compile it with
+ * the .c files of csrc. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "pygrad.h"
+#include "threads.h"
+
+enum { CALLERS = 4, CALLS = 300, TASKS = 37, N = 96 };
+
+struct tally {
+    int ran[TASKS]; /* not atomic: tasks of one call must not meet */
+};
+
+static void inner_task(void *context, ptrdiff_t index, int worker) {
+    (void)worker;
+    ((int *)context)[index]++;
+}
+
+static void count_task(void *context, ptrdiff_t index, int worker) {
+    struct tally *const tally = context;
+    int inner[3] = {0};
+    if (worker < 0 || worker >= 5) abort();
+    pg_parallel(4, 3, inner_task, inner); /* runs within the task */
+    tally->ran[index] += inner[0] == 1 && inner[1] == 1 && inner[2] == 1;
+}
+
+static void *call(void *wrong) {
+    static float a[N * N];
+    float *c = malloc(sizeof a);
+    if (!c) abort();
+    for (int i = 0; i < CALLS; i++) {
+        struct tally tally = {{0}};
+        pg_parallel(1 + i % 5, TASKS, count_task, &tally);
+        for (int task = 0; task < TASKS; task++)
+            if (tally.ran[task] != 1) *(int *)wrong = 1;
+        if (i % 50 == 0 && pg_matmul_f32(N, N, N, a, N * 4, 4, a, N * 4, 4, c, N * 4, 4) != PG_OK) *(int *)wrong = 1;
+        if (i % 100 == 0) pg_set_num_threads(1 + i / 100);
+    }
+    free(c);
+    return NULL;
+}
+
+int main(void) {
+    pthread_t threads[CALLERS];
+    int wrong[CALLERS] = {0}, any = 0;
+    for (int i = 0; i < CALLERS; i++)
+        if (pthread_create(&threads[i], NULL, call, &wrong[i]) != 0) abort();
+    for (int i = 0; i < CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+        any |= wrong[i];
+    }
+    puts(any ? "a task did not run once" : "all tasks ran once");
+    return any;
+}

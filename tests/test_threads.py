@@ -1,0 +1,230 @@
+"""Threads: how many, the same bits with any number, and calls at once, across fork and at exit."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pygrad
+from pygrad import kernels
+from pygrad.threads import _cgroup_cpus, register_with_threadpoolctl
+
+TESTS = Path(__file__).parent
+Array = np.ndarray[Any, Any]
+
+
+@pytest.fixture(autouse=True)
+def restore_threads() -> Iterator[None]:
+    before = pygrad.get_num_threads()
+    yield
+    pygrad.set_num_threads(before)
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def test_number_is_set_and_kept_in_range() -> None:
+    pygrad.set_num_threads(3)
+    assert pygrad.get_num_threads() == 3
+    pygrad.set_num_threads(np.int64(2))
+    assert pygrad.get_num_threads() == 2
+    for wrong in (0, -1, 1025):
+        with pytest.raises(RuntimeError, match=f"threads is {wrong}, expected a positive integer"):
+            pygrad.set_num_threads(wrong)
+    for no_number in (1.0, "2", None):
+        with pytest.raises(TypeError, match="threads is a"):
+            pygrad.set_num_threads(no_number)  # type: ignore[arg-type]
+    assert pygrad.get_num_threads() == 2
+
+
+def test_environment_chooses_the_number() -> None:
+    code = "import pygrad; print(pygrad.get_num_threads())"
+    assert run(code, PYGRAD_NUM_THREADS="5").stdout == "5\n"
+    for wrong in ("0", "-1", "two", "", "1.5", "2000"):
+        done = run(code, PYGRAD_NUM_THREADS=wrong)
+        assert done.returncode != 0
+        assert f"PYGRAD_NUM_THREADS='{wrong}': expected a number of threads from 1 to 1024" in done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no CPU affinity here")
+def test_default_follows_affinity() -> None:
+    cpu = min(os.sched_getaffinity(0))
+    code = f"import os; os.sched_setaffinity(0, [{cpu}]); import pygrad; print(pygrad.get_num_threads())"
+    environment = {name: value for name, value in os.environ.items() if name != "PYGRAD_NUM_THREADS"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "1\n"
+
+
+def test_cgroup_limits(tmp_path: Path) -> None:
+    """The least limit on the way up counts; "max" and -1 are none."""
+    membership, inner = tmp_path / "cgroup", tmp_path / "fs" / "a" / "b"
+    inner.mkdir(parents=True)
+    assert _cgroup_cpus(membership, tmp_path / "fs") == np.inf
+    membership.write_text("0::/a/b\n")
+    (inner / "cpu.max").write_text("max 100000\n")
+    assert _cgroup_cpus(membership, tmp_path / "fs") == np.inf
+    (inner.parent / "cpu.max").write_text("150000 100000\n")
+    assert _cgroup_cpus(membership, tmp_path / "fs") == 1.5
+    old = tmp_path / "fs" / "cpu,cpuacct" / "job"
+    old.mkdir(parents=True)
+    membership.write_text("4:cpu,cpuacct:/job\n3:memory:/job\n")
+    (old / "cpu.cfs_quota_us").write_text("-1\n")
+    (old / "cpu.cfs_period_us").write_text("100000\n")
+    assert _cgroup_cpus(membership, tmp_path / "fs") == np.inf
+    (old / "cpu.cfs_quota_us").write_text("400000\n")
+    assert _cgroup_cpus(membership, tmp_path / "fs") == 4
+
+
+def test_threadpoolctl_governs_pygrad() -> None:
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    register_with_threadpoolctl()
+    register_with_threadpoolctl()
+    pygrad.set_num_threads(3)
+    mine = [pool for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "pygrad"]
+    assert [(pool["num_threads"], pool["version"]) for pool in mine] == [(3, pygrad.__version__)]
+    with threadpoolctl.threadpool_limits(1):
+        assert pygrad.get_num_threads() == 1
+    assert pygrad.get_num_threads() == 3
+
+
+# rows, inner, columns that threads are worth: by parts of the result, parts of panels, groups of rows and of the sum
+SHAPES = [
+    (2100, 300, 130), (300, 310, 290), (5000, 70, 20), (40000, 12, 2), (33000, 130, 1), (9001, 33, 64), (2, 3, 300000),
+    (1, 700, 3000), (9000, 1, 9), (260, 5, 2000), (4097, 257, 65), (2048 * 8, 7, 5),
+]  # fmt: skip
+
+
+def layer(r: int, k: int, c: int, dtype: type) -> tuple[Array, Array, Array, Array]:
+    random = np.random.default_rng(r + k + c)
+    x: Array = np.asfortranarray(random.standard_normal((r, k)), dtype)
+    w = random.standard_normal((c, k)).astype(dtype).T / dtype(k**0.5)
+    return x, w, random.standard_normal(c).astype(dtype), random.standard_normal((2 * r, c)).astype(dtype)[::2]
+
+
+def everything(x: Array, w: Array, b: Array, dz: Array) -> list[Any]:
+    y = np.empty((len(x), w.shape[1]), x.dtype)
+    loss, gradients = kernels.dense_sigmoid_value_and_grad(x, w, b)
+    return [
+        kernels.dense_sigmoid(x, w, b, preactivation=y), y, kernels.matmul(x, w), kernels.matmul(x.T, dz),
+        kernels.add(dz, b), kernels.add(dz[:, ::-1], y), kernels.sigmoid(dz), kernels.sigmoid_backward(dz, y),
+        *kernels.dense_sigmoid_backward(dz, x, w, y), *kernels.dense_sigmoid_backward(dz, x, w, y, wrt=["w"])[1:2],
+        loss, *gradients,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_same_bits_with_any_number_of_threads(shape: tuple[int, int, int], dtype: type) -> None:
+    arrays = layer(*shape, dtype)
+    pygrad.set_num_threads(1)
+    expected = everything(*arrays)
+    for threads in (2, 3, 8, 33):
+        pygrad.set_num_threads(threads)
+        for i, (got, wanted) in enumerate(zip(everything(*arrays), expected, strict=True)):
+            assert np.array_equal(got, wanted), (threads, i)
+
+
+def test_calls_from_many_threads_at_once_share_the_pool() -> None:
+    cases = [layer(3000, 40, 7, np.float32), layer(200, 150, 180, np.float64), layer(50, 3, 2, np.float32)]
+    pygrad.set_num_threads(1)
+    expected = [everything(*arrays) for arrays in cases]
+    pygrad.set_num_threads(4)
+    wrong: list[tuple[int, int]] = []
+
+    def work(i: int) -> None:
+        for _ in range(15):
+            for got, wanted in zip(everything(*cases[i % 3]), expected[i % 3], strict=True):
+                if not np.array_equal(got, wanted):
+                    wrong.append((i, 0))
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_fork_while_other_threads_compute() -> None:
+    """Every child computes what the parent does, with threads of its own, whatever the parent's threads were at."""
+    code = """if True:
+        import os, threading, warnings
+        import numpy as np
+        import pygrad
+        from pygrad import kernels
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork in a program with threads
+        pygrad.set_num_threads(4)
+        a = np.random.default_rng(0).standard_normal((300, 300)).astype(np.float32)
+        expected = kernels.matmul(a, a)
+        stop = threading.Event()
+        def work():
+            while not stop.is_set():
+                assert np.array_equal(kernels.matmul(a, a), expected)
+        workers = [threading.Thread(target=work) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+        for _ in range(40):
+            child = os.fork()
+            if child == 0:
+                same = all(np.array_equal(kernels.matmul(a, a), expected) for _ in range(3))
+                threads = len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else 4
+                os._exit(0 if same and threads == 4 else 1)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        for worker in workers:
+            worker.join()
+        print("done")
+    """
+    done = run(code)
+    assert done.stdout == "done\n", done.stderr
+
+
+def test_exit_while_daemon_threads_compute() -> None:
+    code = """if True:
+        import threading, time
+        import numpy as np
+        import pygrad
+        from pygrad import kernels
+        pygrad.set_num_threads(4)
+        a = np.ones((500, 500), np.float32)
+        def work():
+            while True:
+                kernels.matmul(a, a)
+        for _ in range(3):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.3)
+        print("done")
+    """
+    done = run(code)
+    assert (done.stdout, done.returncode) == ("done\n", 0), done.stderr
+
+
+def test_pool_under_thread_sanitizer(tmp_path: Path) -> None:
+    """pool.c calls kernels and the pool from several threads; ThreadSanitizer sees every unordered access."""
+    program = tmp_path / "pool"
+    flags = ["-std=c11", "-O1", "-g", "-ffp-contract=off", "-pthread", "-fsanitize=thread"]
+    csrc = TESTS.parent / "csrc"
+    sources = [TESTS / "pool.c", *sorted(csrc.glob("*.c"))]
+    try:
+        built = subprocess.run(
+            ["gcc", *flags, f"-I{csrc}", *sources, "-lm", "-o", program], capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        pytest.skip("gcc is not installed")
+    if "tsan" in built.stderr:
+        pytest.skip("gcc has no ThreadSanitizer here")
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run([program], capture_output=True, text=True, timeout=300)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("ThreadSanitizer does not run with this kernel's address layout")
+    assert (done.returncode, done.stdout) == (0, "all tasks ran once\n"), done.stderr
