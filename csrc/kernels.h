@@ -1,6 +1,7 @@
 /* Private: the table of kernels that every ISA fills in, once per dtype. KERNEL_LIST is the one list of kernels. */
 #ifndef PYGRAD_KERNELS_H
 #define PYGRAD_KERNELS_H
+#include <stdbool.h>
 #include <stddef.h>
 
 #define KERNEL_LIST(X)                                                                                                 \
@@ -12,16 +13,19 @@
     X(dense_sigmoid_backward)                                                                                          \
     X(dense_sigmoid_value_and_grad)
 
-/* A matrix to read or to write: element (i,j) is p[i * rs + j * cs]; strides count elements. Kernels work on matrices;
- * pygrad.c reduces arrays of more dimensions to them. Kernels return a pg_status; shapes are those of pygrad.h. */
+/* A matrix to read or to write: element (i,j) is p[i * rs + j * cs]; strides count elements. One that is `far` is larger
+ * than a cache, and is read or written for the first time, so that the order of accesses matters. Kernels work on
+ * matrices; pygrad.c reduces arrays of more dimensions to them. Kernels return a pg_status; shapes are those of pygrad.h. */
 #define DECLARE_KERNELS(T, real)                                                                                       \
     typedef struct {                                                                                                   \
         const real *p;                                                                                                 \
         ptrdiff_t rs, cs;                                                                                              \
+        bool far;                                                                                                      \
     } source_##T;                                                                                                      \
     typedef struct {                                                                                                   \
         real *p;                                                                                                       \
         ptrdiff_t rs, cs;                                                                                              \
+        bool far;                                                                                                      \
     } target_##T;                                                                                                      \
     struct kernels_##T {                                                                                               \
         int (*matmul)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, source_##T a, source_##T b, target_##T c);                \

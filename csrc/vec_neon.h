@@ -31,6 +31,8 @@ typedef ptrdiff_t mask; /* NEON has no masked access: the number of lanes, copie
 static inline mask first(ptrdiff_t n) { return n; }
 static inline vec load(const real *p) { return V(vld1q)(p); }
 static inline void store(real *p, vec v) { V(vst1q)(p, v); }
+static inline void stream(real *p, vec v) { store(p, v); }
+static inline void stream_end(void) {}
 static inline vec load_first(const real *p, mask m) {
     real lanes[LANES] = {0};
     for (ptrdiff_t i = 0; i < m; i++) lanes[i] = p[i];

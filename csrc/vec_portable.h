@@ -34,6 +34,9 @@ static inline vec load(const real *p) {
     return v;
 }
 static inline void store(real *p, vec v) { memcpy(p, &v, sizeof v); }
+/* Store past the caches, if the ISA can, to a p that is a multiple of sizeof(vec); after the last one, stream_end. */
+static inline void stream(real *p, vec v) { store(p, v); }
+static inline void stream_end(void) {}
 static inline vec load_first(const real *p, mask m) {
     real lanes[LANES] = {0};
     for (ptrdiff_t i = 0; i < m; i++) lanes[i] = p[i];

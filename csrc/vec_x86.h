@@ -2,6 +2,8 @@
 
 static inline vec load(const real *p) { return V(loadu)(p); }
 static inline void store(real *p, vec v) { V(storeu)(p, v); }
+static inline void stream(real *p, vec v) { V(stream)(p, v); }
+static inline void stream_end(void) { _mm_sfence(); }
 static inline vec broadcast(real s) { return V(set1)(s); }
 static inline vec add(vec a, vec b) { return V(add)(a, b); }
 static inline vec sub(vec a, vec b) { return V(sub)(a, b); }
