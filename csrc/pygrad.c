@@ -8,7 +8,7 @@
 
 enum { MOST_DIMENSIONS = 64 };
 
-/* An array as Python has it: strides in bytes. */
+/* An array as Python has it: strides in bytes, NULL if it is C-contiguous. */
 struct array {
     const void *p;
     int ndim;
@@ -22,6 +22,10 @@ struct range {
 /* The addresses from the first to the last byte of an array. */
 static struct range range_of(struct array a, size_t element) {
     struct range r = {(uintptr_t)a.p, (uintptr_t)a.p + element};
+    if (!a.strides) {
+        for (int i = 0; i < a.ndim; i++) element *= (size_t)a.shape[i];
+        return (struct range){r.low, r.low + element};
+    }
     for (int i = 0; i < a.ndim; i++) {
         if (a.shape[i] == 0) return (struct range){0, 0};
         const ptrdiff_t reach = (a.shape[i] - 1) * a.strides[i];
@@ -37,20 +41,22 @@ static bool meet(struct range a, struct range b) { return a.low < b.high && b.lo
 
 static bool is_aligned(struct array a, size_t element) {
     uintptr_t any = (uintptr_t)a.p;
-    for (int i = 0; i < a.ndim; i++)
+    for (int i = 0; a.strides && i < a.ndim; i++)
         if (a.shape[i] > 1) any |= (uintptr_t)a.strides[i];
     return any % element == 0;
 }
 
+/* Of two arrays of one call, both with strides or both without. */
 static bool coincide(struct array a, struct array b) {
     if (a.p != b.p || a.ndim != b.ndim) return false;
-    for (int i = 0; i < a.ndim; i++)
+    for (int i = 0; a.strides && i < a.ndim; i++)
         if (a.shape[i] > 1 && a.strides[i] != b.strides[i]) return false;
     return true;
 }
 
 /* Whether every element surely has an address of its own: each stride steps over all that smaller strides reach. */
 static bool is_distinct(struct array a, size_t element) {
+    if (!a.strides) return true;
     for (int i = 0; i < a.ndim; i++)
         if (a.shape[i] == 0) return true;
     for (int i = 0; i < a.ndim; i++) {
@@ -100,6 +106,16 @@ struct walk {
 static bool walk_start(struct walk *w, size_t element, int arrays, const struct array *a) {
     w->arrays = arrays;
     w->ndim = 0;
+    if (!a[0].strides) {
+        w->m = w->n = 1;
+        for (int i = 0; i < a[0].ndim; i++) w->n *= a[0].shape[i];
+        for (int k = 0; k < arrays; k++) {
+            w->offset[k] = 0;
+            w->rs[k] = w->n;
+            w->cs[k] = 1;
+        }
+        return w->n > 0;
+    }
     for (int i = 0; i < a[0].ndim; i++) {
         if (a[0].shape[i] == 0) return false;
         if (a[0].shape[i] == 1) continue;
@@ -149,8 +165,9 @@ static bool walk_on(struct walk *w) {
 }
 
 #define SHAPE(...) ((const ptrdiff_t[]){__VA_ARGS__})
-#define MATRIX(p, m, n) ((struct array){p, 2, SHAPE(m, n), SHAPE(p##_rs, p##_cs)})
-#define VECTOR(p, n) ((struct array){p, 1, SHAPE(n), SHAPE(p##_cs)})
+/* Array number i of a call; `strides` is the argument of that name. */
+#define MATRIX(i, p, m, n) ((struct array){p, 2, SHAPE(m, n), strides ? strides + 2 * (i) : NULL})
+#define ARRAY(i, p) ((struct array){p, ndim, shape, strides ? strides + (i) * ndim : NULL})
 
 #define REAL float
 #define T f32

@@ -27,6 +27,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 Gradients: TypeAlias = tuple[Array | None, Array | None, Array | None]
 
 _from_buffer = ffi.from_buffer
+_NULL = ffi.NULL
 
 
 class _Real:
@@ -34,7 +35,7 @@ class _Real:
 
     def __init__(self, dtype: type[np.floating[Any]], suffix: str, c_type: str) -> None:
         self.dtype = np.dtype(dtype)
-        self.pointer_type = ffi.typeof(f"{c_type}[]")
+        self.pointer = ffi.typeof(f"{c_type}[]")
         self.matmul = getattr(lib, f"pg_matmul_{suffix}")
         self.add = getattr(lib, f"pg_add_{suffix}")
         self.sigmoid = getattr(lib, f"pg_sigmoid_{suffix}")
@@ -58,12 +59,26 @@ def _sizes(numbers: tuple[int, ...]) -> Any:
     return ffi.new("ptrdiff_t[]", numbers)
 
 
-def _pointer(real: _Real, array: Array) -> Any:
-    """Return the address of the first element."""
-    try:
-        return _from_buffer(real.pointer_type, array)
-    except ValueError:  # the buffer interface wants contiguous memory: one element is
-        return _from_buffer(real.pointer_type, array[_ONE * array.ndim])
+def _strided(real: _Real, *arrays: Array | None) -> list[Any]:
+    """Return what C takes where an array is not C-contiguous: the addresses of first elements, and the strides.
+
+    A function first tries without strides: `from_buffer` raises ValueError where memory is not contiguous.
+    """
+    addresses = []
+    strides: tuple[int, ...] = ()
+    for array in arrays:
+        if array is None:
+            addresses.append(_NULL)
+            strides += (0, 0)
+        else:
+            addresses.append(_from_buffer(real.pointer, array[_ONE * array.ndim]))  # one element is contiguous
+            strides += array.strides
+    return [*addresses, _sizes(strides)]
+
+
+def _row(b: Array | None) -> Array | None:
+    """Return a vector as a matrix of one row."""
+    return b if b is None or b.ndim == 2 else b[None]
 
 
 def _real(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
@@ -170,20 +185,15 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
     real = _real("matmul", ("a", "b"), a, b)
-    if a.ndim != 2 or b.ndim != 2:
-        _need_2d("matmul", "a", a)
-        _need_2d("matmul", "b", b)
-    m, k = a.shape
-    rows, n = b.shape
-    if k != rows:
-        raise ValueError(f"matmul: a is {a.shape} and b is {b.shape}: a's columns ({k}) must equal b's rows ({rows})")
+    m, k, n = _product_shape("matmul", ("a", "b"), a, b)
     c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
-    a_rs, a_cs = a.strides
-    b_rs, b_cs = b.strides
-    c_rs, c_cs = c.strides
-    status = real.matmul(
-        m, n, k, _pointer(real, a), a_rs, a_cs, _pointer(real, b), b_rs, b_cs, _pointer(real, c), c_rs, c_cs
-    )
+    pointer = real.pointer
+    try:
+        status = real.matmul(
+            m, n, k, _from_buffer(pointer, a), _from_buffer(pointer, b), _from_buffer(pointer, c), _NULL
+        )
+    except ValueError:
+        status = real.matmul(m, n, k, *_strided(real, a, b, c))
     if status:
         return _stored(out, _again_with_copies(matmul, status, a, b))
     return c
@@ -202,16 +212,21 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     if type(a) is not ndarray or type(b) is not ndarray:
         a, b = _operand(a, b), _operand(b, a)
     real = _real("add", ("a", "b"), a, b)
-    if a.shape == b.shape:
-        shape, a_strides, b_strides = a.shape, a.strides, b.strides
-    else:
+    shape = a.shape
+    strides: tuple[int, ...] = ()
+    if shape != b.shape:
         shape = _broadcast_shape(a.shape, b.shape)
-        a_strides, b_strides = _broadcast_strides(a, shape), _broadcast_strides(b, shape)
+        strides = _stretched(a.shape, a.strides, shape) + _stretched(b.shape, b.strides, shape)
     c = empty(shape, real.dtype) if out is None else _output("add", real, "out", out, shape)
-    status = real.add(
-        c.ndim, _sizes(shape), _pointer(real, a), _sizes(a_strides), _pointer(real, b), _sizes(b_strides),
-        _pointer(real, c), _sizes(c.strides),
-    )  # fmt: skip
+    pointer = real.pointer
+    try:
+        status = real.add(
+            c.ndim, _sizes(shape), _from_buffer(pointer, a), _from_buffer(pointer, b), _from_buffer(pointer, c),
+            _sizes(strides + c.strides) if strides else _NULL,
+        )  # fmt: skip
+    except ValueError:
+        addresses = _strided(real, a, b, c)[:3]
+        status = real.add(c.ndim, _sizes(shape), *addresses, _sizes((strides or a.strides + b.strides) + c.strides))
     if status:
         return _stored(out, _again_with_copies(add, status, a, b))
     return c
@@ -226,6 +241,7 @@ def _operand(a: Any, other: Any) -> Array:
     return a  # type: ignore[no-any-return]
 
 
+@functools.lru_cache(maxsize=1024)
 def _broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a + b; np.broadcast_shapes stops at 32 dimensions."""
     longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
@@ -239,10 +255,11 @@ def _broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _broadcast_strides(a: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides with which ``a`` has ``shape``: 0 along stretched dimensions."""
-    own = tuple(stride if size != 1 else 0 for size, stride in zip(a.shape, a.strides, strict=True))
-    return (0,) * (len(shape) - a.ndim) + own
+@functools.lru_cache(maxsize=1024)
+def _stretched(shape: tuple[int, ...], strides: tuple[int, ...], to: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the strides with which an array is broadcast: 0 along stretched dimensions."""
+    own = tuple(stride if size != 1 else 0 for size, stride in zip(shape, strides, strict=True))
+    return (0,) * (len(to) - len(shape)) + own
 
 
 def sigmoid(x: Array, *, out: Array | None = None) -> Array:
@@ -257,9 +274,11 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     """
     real = _real("sigmoid", ("x",), x)
     z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
-    status = real.sigmoid(
-        x.ndim, _sizes(x.shape), _pointer(real, x), _sizes(x.strides), _pointer(real, z), _sizes(z.strides)
-    )
+    pointer = real.pointer
+    try:
+        status = real.sigmoid(x.ndim, _sizes(x.shape), _from_buffer(pointer, x), _from_buffer(pointer, z), _NULL)
+    except ValueError:
+        status = real.sigmoid(x.ndim, _sizes(x.shape), *_strided(real, x, z))
     if status:
         return _stored(out, _again_with_copies(sigmoid, status, x))
     return z
@@ -279,10 +298,14 @@ def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
     if dz.shape != y.shape:
         raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
     dy = empty(y.shape, real.dtype) if out is None else _output("sigmoid_backward", real, "out", out, y.shape)
-    status = real.sigmoid_backward(
-        y.ndim, _sizes(y.shape), _pointer(real, dz), _sizes(dz.strides), _pointer(real, y), _sizes(y.strides),
-        _pointer(real, dy), _sizes(dy.strides),
-    )  # fmt: skip
+    pointer = real.pointer
+    try:
+        status = real.sigmoid_backward(
+            y.ndim, _sizes(y.shape), _from_buffer(pointer, dz), _from_buffer(pointer, y), _from_buffer(pointer, dy),
+            _NULL,
+        )  # fmt: skip
+    except ValueError:
+        status = real.sigmoid_backward(y.ndim, _sizes(y.shape), *_strided(real, dz, y, dy))
     if status:
         return _stored(out, _again_with_copies(sigmoid_backward, status, dz, y))
     return dy
@@ -312,15 +335,16 @@ def dense_sigmoid(
     real = _real("dense_sigmoid", _XWB, x, w, b)
     r, k, c = _layer("dense_sigmoid", x, w, b)
     z = empty((r, c), real.dtype) if out is None else _output("dense_sigmoid", real, "out", out, (r, c))
-    if preactivation is None:
-        y_arguments = (ffi.NULL, 0, 0)
-    else:
+    if preactivation is not None:
         _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
-        y_arguments = (_pointer(real, preactivation), *preactivation.strides)
-    status = real.dense_sigmoid(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, b), b.strides[-1],
-        _pointer(real, z), *z.strides, *y_arguments,
-    )  # fmt: skip
+    pointer = real.pointer
+    try:
+        status = real.dense_sigmoid(
+            r, k, c, _from_buffer(pointer, x), _from_buffer(pointer, w), _from_buffer(pointer, b),
+            _from_buffer(pointer, z), _NULL if preactivation is None else _from_buffer(pointer, preactivation), _NULL,
+        )  # fmt: skip
+    except ValueError:
+        status = real.dense_sigmoid(r, k, c, *_strided(real, x, w, _row(b), z, preactivation))
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
         copy = _again_with_copies(dense_sigmoid, status, x, w, b, outputs=(z, preactivation), preactivation=y)
@@ -364,7 +388,7 @@ def dense_sigmoid_backward(
     function = "dense_sigmoid_backward"
     real = _real(function, ("dz", "x", "w", "y"), dz, x, w, y)
     _need_2d(function, "dz", dz)
-    r, k, c = _product_shape(function, x, w)
+    r, k, c = _product_shape(function, ("x", "w"), x, w)
     if dz.shape != (r, c):
         raise ValueError(f"{function}: dz is {dz.shape}, expected x's rows and w's columns, {(r, c)}")
     if y.shape != (r, c):
@@ -372,11 +396,17 @@ def dense_sigmoid_backward(
     b_shape: tuple[int, ...] = (c,)
     if out is not None and len(out) == 3 and isinstance(out[2], np.ndarray) and out[2].ndim == 2:
         b_shape = (1, c)
-    gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
-    status = real.dense_sigmoid_backward(
-        r, k, c, _pointer(real, dz), *dz.strides, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides,
-        _pointer(real, y), *y.strides, *arguments,
-    )  # fmt: skip
+    gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
+    pointer = real.pointer
+    try:
+        status = real.dense_sigmoid_backward(
+            r, k, c, _from_buffer(pointer, dz), _from_buffer(pointer, x), _from_buffer(pointer, w),
+            _from_buffer(pointer, y), _NULL if dx is None else _from_buffer(pointer, dx),
+            _NULL if dw is None else _from_buffer(pointer, dw), _NULL if db is None else _from_buffer(pointer, db),
+            _NULL,
+        )  # fmt: skip
+    except ValueError:
+        status = real.dense_sigmoid_backward(r, k, c, *_strided(real, dz, x, w, y, dx, dw, _row(db)))
     if status:
         copies = _again_with_copies(
             dense_sigmoid_backward, status, dz, x, w, y, outputs=gradients, wrt=_names(gradients)
@@ -425,11 +455,16 @@ def dense_sigmoid_value_and_grad(
     r, k, c = _layer(function, x, w, b)
     if r == 0:
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
-    gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
-    loss = real.dense_sigmoid_value_and_grad(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, b), b.strides[-1],
-        *arguments,
-    )  # fmt: skip
+    gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
+    pointer = real.pointer
+    try:
+        loss = real.dense_sigmoid_value_and_grad(
+            r, k, c, _from_buffer(pointer, x), _from_buffer(pointer, w), _from_buffer(pointer, b),
+            _NULL if dx is None else _from_buffer(pointer, dx), _NULL if dw is None else _from_buffer(pointer, dw),
+            _NULL if db is None else _from_buffer(pointer, db), _NULL,
+        )  # fmt: skip
+    except ValueError:
+        loss = real.dense_sigmoid_value_and_grad(r, k, c, *_strided(real, x, w, _row(b), dx, dw, _row(db)))
     if loss < 0:
         loss, copies = _again_with_copies(
             dense_sigmoid_value_and_grad, int(-loss), x, w, b, outputs=gradients, wrt=_names(gradients)
@@ -438,23 +473,25 @@ def dense_sigmoid_value_and_grad(
     return loss, gradients
 
 
-def _product_shape(function: str, x: Array, w: Array) -> tuple[int, int, int]:
-    """Return r, k, c of x (r, k) and w (k, c) after checking them."""
-    if x.ndim != 2 or w.ndim != 2:
-        _need_2d(function, "x", x)
-        _need_2d(function, "w", w)
-    r, k = x.shape
-    rows, c = w.shape
+def _product_shape(function: str, names: tuple[str, str], a: Array, b: Array) -> tuple[int, int, int]:
+    """Return m, k, n of a (m, k) and b (k, n) after checking them."""
+    try:
+        m, k = a.shape
+        rows, n = b.shape
+    except ValueError:
+        for name, array in zip(names, (a, b), strict=True):
+            _need_2d(function, name, array)
     if k != rows:
         raise ValueError(
-            f"{function}: x is {x.shape} and w is {w.shape}: x's columns ({k}) must equal w's rows ({rows})"
+            f"{function}: {names[0]} is {a.shape} and {names[1]} is {b.shape}: "
+            f"{names[0]}'s columns ({k}) must equal {names[1]}'s rows ({rows})"
         )
-    return r, k, c
+    return m, k, n
 
 
 def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int]:
     """Return r, k, c after checking the shapes of a layer."""
-    r, k, c = _product_shape(function, x, w)
+    r, k, c = _product_shape(function, ("x", "w"), x, w)
     if b.shape != (c,) and b.shape != (1, c):
         raise ValueError(
             f"{function}: b is {b.shape} and w is {w.shape}: b must be ({c},) or (1, {c}) for w's {c} columns"
@@ -462,28 +499,12 @@ def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int]:
     return r, k, c
 
 
-def _gradients(
-    function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]
-) -> tuple[Gradients, list[Any]]:
-    """Return (dx, dw, db), None where not wanted, and their pointers and strides as the C functions take them."""
-    gradients: Gradients
+def _gradients(function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]) -> Gradients:
+    """Return an array, given or new, for each gradient that ``wrt`` names, and None for the others."""
     if out is None and wrt == _XWB:
+        x_shape, w_shape, b_shape = shapes
         dtype = real.dtype
-        gradients = (empty(shapes[0], dtype), empty(shapes[1], dtype), empty(shapes[2], dtype))
-    else:
-        gradients = _chosen_gradients(function, real, wrt, out, shapes)
-    arguments: list[Any] = []
-    for gradient in gradients:
-        arguments += (ffi.NULL, 0, 0) if gradient is None else (_pointer(real, gradient), *gradient.strides)
-    if gradients[2] is None or gradients[2].ndim == 2:  # of db the stride along columns alone
-        del arguments[-2]
-    return gradients, arguments
-
-
-def _chosen_gradients(
-    function: str, real: _Real, wrt: Iterable[str], out: Any, shapes: tuple[tuple[int, ...], ...]
-) -> Gradients:
-    """Return an array, given or new, for each gradient that ``wrt`` names."""
+        return empty(x_shape, dtype), empty(w_shape, dtype), empty(b_shape, dtype)
     wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in wrt:
         if name not in _XWB:
