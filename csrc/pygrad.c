@@ -8,12 +8,31 @@
 
 enum { MOST_DIMENSIONS = 64 };
 
-/* An array as Python has it: strides in bytes, NULL if it is C-contiguous. */
+/* What is at a pg_array: the beginning of a NumPy array. Strides are in bytes. */
 struct array {
-    const void *p;
+    const void *object[2]; /* what every Python object begins with */
+    void *p;
     int ndim;
     const ptrdiff_t *shape, *strides;
 };
+
+static const struct array no_array = {.p = NULL};
+
+static struct array array_at(pg_array a) { return a ? *(const struct array *)a : no_array; }
+
+/* An array as it is broadcast to the shape of another, with a stride of 0 along stretched dimensions. */
+static struct array stretched(struct array a, struct array to, ptrdiff_t strides[MOST_DIMENSIONS]) {
+    for (int i = 0; i < to.ndim; i++) {
+        const int own = i - (to.ndim - a.ndim);
+        strides[i] = own < 0 || a.shape[own] == 1 ? 0 : a.strides[own];
+    }
+    return (struct array){.p = a.p, .ndim = to.ndim, .shape = to.shape, .strides = strides};
+}
+
+int pg_finds(pg_array a, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride) {
+    const struct array array = array_at(a);
+    return array.p == p && array.ndim == ndim && array.shape[0] == first_size && array.strides[0] == first_stride;
+}
 
 struct range {
     uintptr_t low, high;
@@ -22,10 +41,6 @@ struct range {
 /* The addresses from the first to the last byte of an array. */
 static struct range range_of(struct array a, size_t element) {
     struct range r = {(uintptr_t)a.p, (uintptr_t)a.p + element};
-    if (!a.strides) {
-        for (int i = 0; i < a.ndim; i++) element *= (size_t)a.shape[i];
-        return (struct range){r.low, r.low + element};
-    }
     for (int i = 0; i < a.ndim; i++) {
         if (a.shape[i] == 0) return (struct range){0, 0};
         const ptrdiff_t reach = (a.shape[i] - 1) * a.strides[i];
@@ -41,22 +56,20 @@ static bool meet(struct range a, struct range b) { return a.low < b.high && b.lo
 
 static bool is_aligned(struct array a, size_t element) {
     uintptr_t any = (uintptr_t)a.p;
-    for (int i = 0; a.strides && i < a.ndim; i++)
+    for (int i = 0; i < a.ndim; i++)
         if (a.shape[i] > 1) any |= (uintptr_t)a.strides[i];
     return any % element == 0;
 }
 
-/* Of two arrays of one call, both with strides or both without. */
 static bool coincide(struct array a, struct array b) {
     if (a.p != b.p || a.ndim != b.ndim) return false;
-    for (int i = 0; a.strides && i < a.ndim; i++)
+    for (int i = 0; i < a.ndim; i++)
         if (a.shape[i] > 1 && a.strides[i] != b.strides[i]) return false;
     return true;
 }
 
 /* Whether every element surely has an address of its own: each stride steps over all that smaller strides reach. */
 static bool is_distinct(struct array a, size_t element) {
-    if (!a.strides) return true;
     for (int i = 0; i < a.ndim; i++)
         if (a.shape[i] == 0) return true;
     for (int i = 0; i < a.ndim; i++) {
@@ -106,16 +119,6 @@ struct walk {
 static bool walk_start(struct walk *w, size_t element, int arrays, const struct array *a) {
     w->arrays = arrays;
     w->ndim = 0;
-    if (!a[0].strides) {
-        w->m = w->n = 1;
-        for (int i = 0; i < a[0].ndim; i++) w->n *= a[0].shape[i];
-        for (int k = 0; k < arrays; k++) {
-            w->offset[k] = 0;
-            w->rs[k] = w->n;
-            w->cs[k] = 1;
-        }
-        return w->n > 0;
-    }
     for (int i = 0; i < a[0].ndim; i++) {
         if (a[0].shape[i] == 0) return false;
         if (a[0].shape[i] == 1) continue;
@@ -163,11 +166,6 @@ static bool walk_on(struct walk *w) {
     }
     return false;
 }
-
-#define SHAPE(...) ((const ptrdiff_t[]){__VA_ARGS__})
-/* Array number i of a call; `strides` is the argument of that name. */
-#define MATRIX(i, p, m, n) ((struct array){p, 2, SHAPE(m, n), strides ? strides + 2 * (i) : NULL})
-#define ARRAY(i, p) ((struct array){p, ndim, shape, strides ? strides + (i) * ndim : NULL})
 
 #define REAL float
 #define T f32

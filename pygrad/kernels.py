@@ -15,6 +15,7 @@ the same in NumPy.
 
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -26,16 +27,12 @@ from pygrad.config import ffi, lib
 Array: TypeAlias = np.ndarray[Any, Any]
 Gradients: TypeAlias = tuple[Array | None, Array | None, Array | None]
 
-_from_buffer = ffi.from_buffer
-_NULL = ffi.NULL
-
 
 class _Real:
     """The C functions of one dtype, without the prefix and suffix of their names."""
 
-    def __init__(self, dtype: type[np.floating[Any]], suffix: str, c_type: str) -> None:
+    def __init__(self, dtype: type[np.floating[Any]], suffix: str) -> None:
         self.dtype = np.dtype(dtype)
-        self.pointer = ffi.typeof(f"{c_type}[]")
         self.matmul = getattr(lib, f"pg_matmul_{suffix}")
         self.add = getattr(lib, f"pg_add_{suffix}")
         self.sigmoid = getattr(lib, f"pg_sigmoid_{suffix}")
@@ -45,40 +42,26 @@ class _Real:
         self.dense_sigmoid_value_and_grad = getattr(lib, f"pg_dense_sigmoid_value_and_grad_{suffix}")
 
 
-_F32 = _Real(np.float32, "f32", "float")
-_F64 = _Real(np.float64, "f64", "double")
+_F32 = _Real(np.float32, "f32")
+_F64 = _Real(np.float64, "f64")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
-_ONE = (slice(0, 1),)
 _XWB = ("x", "w", "b")
 _OUT_NAMES = ("out (dx)", "out (dw)", "out (db)")
 
 
-@functools.lru_cache(maxsize=1024)
-def _sizes(numbers: tuple[int, ...]) -> Any:
-    """Return a shape or strides as C takes it: made anew for each call it would cost more than the call."""
-    return ffi.new("ptrdiff_t[]", numbers)
+def _check_that_c_finds_arrays() -> None:
+    """Raise ImportError unless arrays lie in memory as csrc/pygrad.c has it.
 
-
-def _strided(real: _Real, *arrays: Array | None) -> list[Any]:
-    """Return what C takes where an array is not C-contiguous: the addresses of first elements, and the strides.
-
-    A function first tries without strides: `from_buffer` raises ValueError where memory is not contiguous.
+    What C takes of an array (address, dimensions, shape, strides) it reads from the array object itself: the beginning
+    of that object is part of NumPy's ABI. Asked of the array in Python, each of them costs as much as a small call.
     """
-    addresses = []
-    strides: tuple[int, ...] = ()
-    for array in arrays:
-        if array is None:
-            addresses.append(_NULL)
-            strides += (0, 0)
-        else:
-            addresses.append(_from_buffer(real.pointer, array[_ONE * array.ndim]))  # one element is contiguous
-            strides += array.strides
-    return [*addresses, _sizes(strides)]
+    array = np.zeros((3, 5))[::-1]
+    address = ffi.cast("void *", array.__array_interface__["data"][0])
+    if not lib.pg_finds(id(array), address, array.ndim, array.shape[0], array.strides[0]):
+        raise ImportError(f"pygrad does not know the arrays of NumPy {np.__version__} under {sys.implementation.name}")
 
 
-def _row(b: Array | None) -> Array | None:
-    """Return a vector as a matrix of one row."""
-    return b if b is None or b.ndim == 2 else b[None]
+_check_that_c_finds_arrays()
 
 
 def _real(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
@@ -185,15 +168,9 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
     real = _real("matmul", ("a", "b"), a, b)
-    m, k, n = _product_shape("matmul", ("a", "b"), a, b)
+    m, n = _product_shape("matmul", ("a", "b"), a, b)
     c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
-    pointer = real.pointer
-    try:
-        status = real.matmul(
-            m, n, k, _from_buffer(pointer, a), _from_buffer(pointer, b), _from_buffer(pointer, c), _NULL
-        )
-    except ValueError:
-        status = real.matmul(m, n, k, *_strided(real, a, b, c))
+    status = real.matmul(id(a), id(b), id(c))
     if status:
         return _stored(out, _again_with_copies(matmul, status, a, b))
     return c
@@ -213,20 +190,10 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
         a, b = _operand(a, b), _operand(b, a)
     real = _real("add", ("a", "b"), a, b)
     shape = a.shape
-    strides: tuple[int, ...] = ()
     if shape != b.shape:
-        shape = _broadcast_shape(a.shape, b.shape)
-        strides = _stretched(a.shape, a.strides, shape) + _stretched(b.shape, b.strides, shape)
+        shape = _broadcast_shape(shape, b.shape)
     c = empty(shape, real.dtype) if out is None else _output("add", real, "out", out, shape)
-    pointer = real.pointer
-    try:
-        status = real.add(
-            c.ndim, _sizes(shape), _from_buffer(pointer, a), _from_buffer(pointer, b), _from_buffer(pointer, c),
-            _sizes(strides + c.strides) if strides else _NULL,
-        )  # fmt: skip
-    except ValueError:
-        addresses = _strided(real, a, b, c)[:3]
-        status = real.add(c.ndim, _sizes(shape), *addresses, _sizes((strides or a.strides + b.strides) + c.strides))
+    status = real.add(id(a), id(b), id(c))
     if status:
         return _stored(out, _again_with_copies(add, status, a, b))
     return c
@@ -255,13 +222,6 @@ def _broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-@functools.lru_cache(maxsize=1024)
-def _stretched(shape: tuple[int, ...], strides: tuple[int, ...], to: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides with which an array is broadcast: 0 along stretched dimensions."""
-    own = tuple(stride if size != 1 else 0 for size, stride in zip(shape, strides, strict=True))
-    return (0,) * (len(to) - len(shape)) + own
-
-
 def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     """Return 1 / (1 + exp(-x)) of each element, within 1 ULP, of the shape of ``x``.
 
@@ -274,11 +234,7 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     """
     real = _real("sigmoid", ("x",), x)
     z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
-    pointer = real.pointer
-    try:
-        status = real.sigmoid(x.ndim, _sizes(x.shape), _from_buffer(pointer, x), _from_buffer(pointer, z), _NULL)
-    except ValueError:
-        status = real.sigmoid(x.ndim, _sizes(x.shape), *_strided(real, x, z))
+    status = real.sigmoid(id(x), id(z))
     if status:
         return _stored(out, _again_with_copies(sigmoid, status, x))
     return z
@@ -298,14 +254,7 @@ def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
     if dz.shape != y.shape:
         raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
     dy = empty(y.shape, real.dtype) if out is None else _output("sigmoid_backward", real, "out", out, y.shape)
-    pointer = real.pointer
-    try:
-        status = real.sigmoid_backward(
-            y.ndim, _sizes(y.shape), _from_buffer(pointer, dz), _from_buffer(pointer, y), _from_buffer(pointer, dy),
-            _NULL,
-        )  # fmt: skip
-    except ValueError:
-        status = real.sigmoid_backward(y.ndim, _sizes(y.shape), *_strided(real, dz, y, dy))
+    status = real.sigmoid_backward(id(dz), id(y), id(dy))
     if status:
         return _stored(out, _again_with_copies(sigmoid_backward, status, dz, y))
     return dy
@@ -333,18 +282,11 @@ def dense_sigmoid(
         If shapes do not fit together, or ``out`` and ``preactivation`` share memory.
     """
     real = _real("dense_sigmoid", _XWB, x, w, b)
-    r, k, c = _layer("dense_sigmoid", x, w, b)
+    r, c = _layer("dense_sigmoid", x, w, b)
     z = empty((r, c), real.dtype) if out is None else _output("dense_sigmoid", real, "out", out, (r, c))
     if preactivation is not None:
         _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
-    pointer = real.pointer
-    try:
-        status = real.dense_sigmoid(
-            r, k, c, _from_buffer(pointer, x), _from_buffer(pointer, w), _from_buffer(pointer, b),
-            _from_buffer(pointer, z), _NULL if preactivation is None else _from_buffer(pointer, preactivation), _NULL,
-        )  # fmt: skip
-    except ValueError:
-        status = real.dense_sigmoid(r, k, c, *_strided(real, x, w, _row(b), z, preactivation))
+    status = real.dense_sigmoid(id(x), id(w), id(b), id(z), 0 if preactivation is None else id(preactivation))
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
         copy = _again_with_copies(dense_sigmoid, status, x, w, b, outputs=(z, preactivation), preactivation=y)
@@ -388,7 +330,7 @@ def dense_sigmoid_backward(
     function = "dense_sigmoid_backward"
     real = _real(function, ("dz", "x", "w", "y"), dz, x, w, y)
     _need_2d(function, "dz", dz)
-    r, k, c = _product_shape(function, ("x", "w"), x, w)
+    r, c = _product_shape(function, ("x", "w"), x, w)
     if dz.shape != (r, c):
         raise ValueError(f"{function}: dz is {dz.shape}, expected x's rows and w's columns, {(r, c)}")
     if y.shape != (r, c):
@@ -397,16 +339,15 @@ def dense_sigmoid_backward(
     if out is not None and len(out) == 3 and isinstance(out[2], np.ndarray) and out[2].ndim == 2:
         b_shape = (1, c)
     gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
-    pointer = real.pointer
-    try:
-        status = real.dense_sigmoid_backward(
-            r, k, c, _from_buffer(pointer, dz), _from_buffer(pointer, x), _from_buffer(pointer, w),
-            _from_buffer(pointer, y), _NULL if dx is None else _from_buffer(pointer, dx),
-            _NULL if dw is None else _from_buffer(pointer, dw), _NULL if db is None else _from_buffer(pointer, db),
-            _NULL,
-        )  # fmt: skip
-    except ValueError:
-        status = real.dense_sigmoid_backward(r, k, c, *_strided(real, dz, x, w, y, dx, dw, _row(db)))
+    status = real.dense_sigmoid_backward(
+        id(dz),
+        id(x),
+        id(w),
+        id(y),
+        0 if dx is None else id(dx),
+        0 if dw is None else id(dw),
+        0 if db is None else id(db),
+    )
     if status:
         copies = _again_with_copies(
             dense_sigmoid_backward, status, dz, x, w, y, outputs=gradients, wrt=_names(gradients)
@@ -452,19 +393,13 @@ def dense_sigmoid_value_and_grad(
     """
     function = "dense_sigmoid_value_and_grad"
     real = _real(function, _XWB, x, w, b)
-    r, k, c = _layer(function, x, w, b)
+    r, _ = _layer(function, x, w, b)
     if r == 0:
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
     gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
-    pointer = real.pointer
-    try:
-        loss = real.dense_sigmoid_value_and_grad(
-            r, k, c, _from_buffer(pointer, x), _from_buffer(pointer, w), _from_buffer(pointer, b),
-            _NULL if dx is None else _from_buffer(pointer, dx), _NULL if dw is None else _from_buffer(pointer, dw),
-            _NULL if db is None else _from_buffer(pointer, db), _NULL,
-        )  # fmt: skip
-    except ValueError:
-        loss = real.dense_sigmoid_value_and_grad(r, k, c, *_strided(real, x, w, _row(b), dx, dw, _row(db)))
+    loss = real.dense_sigmoid_value_and_grad(
+        id(x), id(w), id(b), 0 if dx is None else id(dx), 0 if dw is None else id(dw), 0 if db is None else id(db)
+    )
     if loss < 0:
         loss, copies = _again_with_copies(
             dense_sigmoid_value_and_grad, int(-loss), x, w, b, outputs=gradients, wrt=_names(gradients)
@@ -473,8 +408,8 @@ def dense_sigmoid_value_and_grad(
     return loss, gradients
 
 
-def _product_shape(function: str, names: tuple[str, str], a: Array, b: Array) -> tuple[int, int, int]:
-    """Return m, k, n of a (m, k) and b (k, n) after checking them."""
+def _product_shape(function: str, names: tuple[str, str], a: Array, b: Array) -> tuple[int, int]:
+    """Return the shape (m, n) of the product of a (m, k) and b (k, n) after checking them."""
     try:
         m, k = a.shape
         rows, n = b.shape
@@ -486,17 +421,17 @@ def _product_shape(function: str, names: tuple[str, str], a: Array, b: Array) ->
             f"{function}: {names[0]} is {a.shape} and {names[1]} is {b.shape}: "
             f"{names[0]}'s columns ({k}) must equal {names[1]}'s rows ({rows})"
         )
-    return m, k, n
+    return m, n
 
 
-def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int]:
-    """Return r, k, c after checking the shapes of a layer."""
-    r, k, c = _product_shape(function, ("x", "w"), x, w)
+def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int]:
+    """Return the shape (r, c) of what a layer gives after checking the shapes of its inputs."""
+    r, c = _product_shape(function, ("x", "w"), x, w)
     if b.shape != (c,) and b.shape != (1, c):
         raise ValueError(
             f"{function}: b is {b.shape} and w is {w.shape}: b must be ({c},) or (1, {c}) for w's {c} columns"
         )
-    return r, k, c
+    return r, c
 
 
 def _gradients(function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]) -> Gradients:

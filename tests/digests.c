@@ -27,6 +27,16 @@ static double next_number(void) {
 static const ptrdiff_t shapes[][3] = {{1, 1, 1},   {10, 2, 12},   {7, 5, 3},    {15, 17, 31},  {33, 70, 16},
                                       {3, 9, 600}, {300, 20, 40}, {515, 3, 70}, {70, 90, 300}, {17000, 2, 3}};
 
+/* A NumPy array, as pygrad.c reads it */
+struct array {
+    const void *object[2];
+    void *p;
+    int ndim;
+    const ptrdiff_t *shape, *strides;
+};
+
+#define PAIR(m, n) ((const ptrdiff_t[]){m, n})
+#define AT(p, m, n) ((pg_array) & (struct array){{NULL, NULL}, p, 2, PAIR(m, n), PAIR((n) * size, size)})
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 
@@ -73,32 +83,33 @@ static void PASTE(print_digests, T)(const char *isa) {
         state = 1;
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
             const ptrdiff_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], size = (ptrdiff_t)sizeof(REAL);
-            const ptrdiff_t both[] = {m, n};
             REAL *x = PASTE(array, T)(m * k), *w = PASTE(array, T)(k * n), *b = PASTE(array, T)(n);
             REAL *y = PASTE(array, T)(m * n), *dz = PASTE(array, T)(m * n), *z = PASTE(array, T)(m * n);
             REAL *dx = PASTE(array, T)(m * k), *dw = PASTE(array, T)(k * n), *db = PASTE(array, T)(n);
+            const pg_array X = AT(x, m, k), W = AT(w, k, n), B = AT(b, 1, n), Y = AT(y, m, n), DZ = AT(dz, m, n);
+            const pg_array Z = AT(z, m, n), DX = AT(dx, m, k), DW = AT(dw, k, n), DB = AT(db, 1, n);
             double loss = 0;
             switch (kernel) {
             case 0:
-                PASTE(pg_matmul, T)(m, n, k, x, w, z, NULL);
+                PASTE(pg_matmul, T)(X, W, Z);
                 break;
             case 1:
-                PASTE(pg_add, T)(2, both, y, dz, z, NULL);
+                PASTE(pg_add, T)(Y, DZ, Z);
                 break;
             case 2:
-                PASTE(pg_sigmoid, T)(2, both, y, z, NULL);
+                PASTE(pg_sigmoid, T)(Y, Z);
                 break;
             case 3:
-                PASTE(pg_sigmoid_backward, T)(2, both, dz, y, z, NULL);
+                PASTE(pg_sigmoid_backward, T)(DZ, Y, Z);
                 break;
             case 4:
-                PASTE(pg_dense_sigmoid, T)(m, k, n, x, w, b, z, y, NULL);
+                PASTE(pg_dense_sigmoid, T)(X, W, B, Z, Y);
                 break;
             case 5:
-                PASTE(pg_dense_sigmoid_backward, T)(m, k, n, dz, x, w, y, dx, dw, db, NULL);
+                PASTE(pg_dense_sigmoid_backward, T)(DZ, X, W, Y, DX, DW, DB);
                 break;
             default:
-                loss = PASTE(pg_dense_sigmoid_value_and_grad, T)(m, k, n, x, w, b, dx, dw, db, NULL);
+                loss = PASTE(pg_dense_sigmoid_value_and_grad, T)(X, W, B, DX, DW, DB);
             }
             digest_bytes(z, (size_t)(m * n * size));
             digest_bytes(y, (size_t)(m * n * size));
