@@ -6,7 +6,7 @@
 
 #include "dispatch.h"
 
-enum { MOST_DIMENSIONS = 64 };
+enum { MOST_DIMENSIONS = 64, MOST_INPUTS = 4, MOST_OUTPUTS = 3 };
 
 /* What is at a pg_array: the beginning of a NumPy array. Strides are in bytes. */
 struct array {
@@ -90,18 +90,20 @@ static bool is_distinct(struct array a, size_t element) {
 static int check(size_t element, int outputs, const struct array *out, int inputs, const struct array *in,
                  bool may_coincide) {
     int status = PG_OK;
-    for (int i = 0; i < inputs; i++)
+    struct range read[MOST_INPUTS], written[MOST_OUTPUTS];
+    for (int i = 0; i < inputs; i++) {
+        read[i] = range_of(in[i], element);
         if (!is_aligned(in[i], element)) status = PG_UNALIGNED;
+    }
     for (int o = 0; o < outputs; o++) {
         if (!out[o].p) continue;
-        const struct range range = range_of(out[o], element);
+        written[o] = range_of(out[o], element);
         for (int other = 0; other < o; other++)
-            if (out[other].p && meet(range, range_of(out[other], element))) return PG_OUTPUTS;
+            if (out[other].p && meet(written[o], written[other])) return PG_OUTPUTS;
         if (!is_aligned(out[o], element)) status = PG_UNALIGNED;
         if (!is_distinct(out[o], element)) status = PG_OVERLAP;
         for (int i = 0; i < inputs; i++)
-            if (meet(range, range_of(in[i], element)) && !(may_coincide && coincide(out[o], in[i])))
-                status = PG_OVERLAP;
+            if (meet(written[o], read[i]) && !(may_coincide && coincide(out[o], in[i]))) status = PG_OVERLAP;
     }
     return status;
 }

@@ -119,6 +119,8 @@ def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, .
     """Return ``out`` after checking it, or a new array."""
     if out is None:
         return empty(shape, real.dtype)
+    if type(out) is ndarray and out.dtype is real.dtype and out.shape == shape and out.flags.writeable:
+        return out
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} is {_a(type(out).__name__)}, expected a NumPy array or None")
     if out.dtype != real.dtype:
@@ -329,9 +331,9 @@ def dense_sigmoid_backward(
     """
     function = "dense_sigmoid_backward"
     real = _real(function, ("dz", "x", "w", "y"), dz, x, w, y)
-    _need_2d(function, "dz", dz)
     r, c = _product_shape(function, ("x", "w"), x, w)
     if dz.shape != (r, c):
+        _need_2d(function, "dz", dz)
         raise ValueError(f"{function}: dz is {dz.shape}, expected x's rows and w's columns, {(r, c)}")
     if y.shape != (r, c):
         raise ValueError(f"{function}: y is {y.shape}, expected x's rows and w's columns, {(r, c)}")
@@ -436,10 +438,15 @@ def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int]:
 
 def _gradients(function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]) -> Gradients:
     """Return an array, given or new, for each gradient that ``wrt`` names, and None for the others."""
-    if out is None and wrt == _XWB:
-        x_shape, w_shape, b_shape = shapes
-        dtype = real.dtype
-        return empty(x_shape, dtype), empty(w_shape, dtype), empty(b_shape, dtype)
+    x_shape, w_shape, b_shape = shapes
+    if wrt == _XWB:
+        if out is None:
+            dtype = real.dtype
+            return empty(x_shape, dtype), empty(w_shape, dtype), empty(b_shape, dtype)
+        if type(out) is tuple and len(out) == 3:
+            dx = _output(function, real, "out (dx)", out[0], x_shape)
+            dw = _output(function, real, "out (dw)", out[1], w_shape)
+            return dx, dw, _output(function, real, "out (db)", out[2], b_shape)
     wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in wrt:
         if name not in _XWB:
