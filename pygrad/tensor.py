@@ -6,6 +6,7 @@ additions, sigmoids) and NumPy (all other elementwise arithmetic), and different
 
 import contextvars
 import functools
+import inspect
 import math
 import operator
 import threading
@@ -384,13 +385,20 @@ class Tensor:
     def __pos__(self) -> "Tensor":
         return self
 
-    def sum(self, dim: Any = None, keepdim: bool = False) -> "Tensor":
-        """Return the sum over one, several or all dimensions."""
-        return sum(self, dim, keepdim)
+    def _operator_left_out(self, *_: object) -> NoReturn:
+        _left_out("the operator (//, %, ~, &, |, ^, <<, >> or abs)")
 
-    def mean(self, dim: Any = None, keepdim: bool = False) -> "Tensor":
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __invert__ = __abs__ = _operator_left_out
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator_left_out
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _operator_left_out
+
+    def sum(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
+        """Return the sum over one, several or all dimensions."""
+        return sum(self, dim, keepdim, **left_out)
+
+    def mean(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
         """Return the mean over one, several or all dimensions."""
-        return mean(self, dim, keepdim)
+        return mean(self, dim, keepdim, **left_out)
 
     def sigmoid(self) -> "Tensor":
         """Return 1 / (1 + exp(-x)) of each element."""
@@ -485,6 +493,11 @@ class Tensor:
 
     def _in_place(self, function: Callable[[Any, Any], "Tensor"], other: Any) -> "Tensor":
         _check_in_place(self, other)
+        if isinstance(other, Tensor) and _overlaps(self._array, other._array):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                "memory location. Please clone() the tensor before performing the operation."
+            )
         with no_grad():
             result = function(self, other)
         if result._array.shape != self._array.shape:
@@ -561,6 +574,8 @@ class no_grad:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``function``, run without recording."""
+        if inspect.isgeneratorfunction(function):
+            _left_out("no_grad() around a generator function")
 
         @functools.wraps(function)
         def without(*arguments: Any, **keywords: Any) -> Any:
@@ -593,6 +608,12 @@ def _as_array(data: Any, kind: np.dtype[Any] | None) -> Array:
         if kind is None and values.dtype == _FLOAT64:
             kind = _dtype_of_floats(data)
         data = values.astype(_FLOAT32) if values.size == 0 and kind is None else values
+    elif isinstance(data, np.ndarray) and any(stride < 0 for stride in data.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
+        )
     array = np.asarray(data, dtype=kind)
     if array.dtype not in _DTYPES or not array.dtype.isnative:
         raise TypeError(
@@ -1076,11 +1097,15 @@ def pow(input: Any, exponent: Any) -> Tensor:
         a = input._array
         if a.dtype.kind != "f":
             a = _operands(input, exponent)[0]
+            if a.dtype.kind == "b":
+                _left_out("a power of bools")
             if exponent < 0 and a.dtype.kind != "f":
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
         result = _quiet.call(operator.pow, a, exponent)
         return _record(result, "PowBackward0", _pow_scalar_backward, (input,), (a,), exponent, (input._changed,))
     a, b, left, right = _operands(input, exponent)
+    if a.dtype.kind == "b":
+        _left_out("a power of bools")
     result = _elementwise(np.power, a, b)
     name = "PowBackward1" if left is not None else "PowBackward2"
     changed = [0]
@@ -1101,8 +1126,21 @@ def neg(input: Tensor) -> Tensor:
     return _record(np.negative(input._array), "NegBackward0", lambda _, g: (-g,), (input,))
 
 
+def _check_reduction(function: str, dim: Any, keepdim: Any, left_out: dict[str, Any]) -> None:
+    """Raise for keywords that the subset leaves out, and for arguments of types that torch refuses."""
+    for name in left_out:
+        _left_out(f"{function}({name}=...)")
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"{function}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
+    if dim is ... and keepdim:
+        raise TypeError(f"{function}() received an invalid combination of arguments: keepdim without dim")
+    for d in dim if isinstance(dim, tuple | list) else (dim,):
+        if isinstance(d, bool) or not (d is None or d is ... or isinstance(d, int | np.integer)):
+            raise TypeError(f"{function}(): argument 'dim' must be an int or a tuple of ints, not {d!r}")
+
+
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
-    dims = tuple(dim) if isinstance(dim, Sequence) else (dim,)
+    dims = () if dim is None else tuple(dim) if isinstance(dim, Sequence) else (dim,)
     axes = tuple(_dimension(d, ndim) for d in dims)
     if len(set(axes)) != len(axes):
         raise RuntimeError("dim appears multiple times in the list of dims")
@@ -1123,17 +1161,16 @@ def _sum_backward(node: Node, g: Array) -> tuple[Array]:
 _total = np.add.reduce
 
 
-def sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def sum(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
     """Return the sum over one, several or all dimensions; of integers in int64."""
     if type(input) is not Tensor:
         _need_tensor("sum", input)
     a = input._array
-    if dim is None:
-        if keepdim:
-            return sum(input, tuple(range(a.ndim)), True)
+    if dim is ... and keepdim is False and not left_out:
         result = np.empty((), a.dtype if a.dtype.kind == "f" else np.int64)
         _quiet.call(_total, a, None, None, result)
         return _record(result, "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
+    _check_reduction("sum", dim, keepdim, left_out)
     axes = _axes(dim, a.ndim)
     result = np.asarray(_quiet.call(a.sum, axes, keepdims=keepdim))
     return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
@@ -1144,16 +1181,17 @@ def _mean_backward(node: Node, g: Array) -> tuple[Array]:
     return (_spread(np.asarray(g / g.dtype.type(count)), shape, axes),)
 
 
-def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def mean(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
     """Return the mean over one, several or all dimensions."""
     _need_tensor("mean", input)
+    _check_reduction("mean", dim, keepdim, left_out)
     a = input._array
     if a.dtype.kind != "f":
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {input.dtype.title}"
         )
-    axes = None if dim is None and not keepdim else _axes(() if dim is None else dim, a.ndim)
+    axes = None if dim is ... else _axes(dim, a.ndim)
     count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
     result = _elementwise(np.true_divide, _quiet.call(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
     name = "MeanBackward0" if axes is None else "MeanBackward1"
@@ -1340,6 +1378,16 @@ def _check_in_place(t: Tensor, other: Any) -> None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if t._requires_grad or (isinstance(other, Tensor) and other._requires_grad):
         _left_out("an in-place operation that is recorded; do it under no_grad(), or not in place:")
+
+
+def _overlaps(a: Array, b: Array) -> bool:
+    """Whether elements of two arrays share memory that are not the same elements of both."""
+    if not np.may_share_memory(a, b):
+        return False
+    address, other = (array.__array_interface__["data"][0] for array in (a, b))
+    if (address, a.shape, a.strides) == (other, b.shape, b.strides):
+        return False
+    return np.shares_memory(a, b)
 
 
 _AS_TUPLE = (list, tuple, slice, Tensor, np.ndarray, type(None), type(Ellipsis))
