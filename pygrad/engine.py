@@ -35,7 +35,6 @@ Backward: TypeAlias = Callable[["Node", Array], Sequence[Array | None]]
 
 Contribution: TypeAlias = "tuple[Node | Tensor, int, Array]"
 
-_XWB: tuple[str, ...] = ("x", "w", "b")
 _ONES = {kind: np.ones((), kind).tobytes() for kind in (np.dtype(np.float32), np.dtype(np.float64))}
 _ENDS = ("SigmoidBackward0", "DivBackward0", "SumBackward0", "MeanBackward0")
 now = itertools.count(1).__next__
@@ -232,19 +231,18 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
         (z,) = power.arrays()
         gradient = gradient * (z + z)
     x_edge, w_edge = product.edges
-    wrt = _XWB
-    if x_edge is None or w_edge is None or bias is None:
-        wrt = tuple([name for name, edge in zip(_XWB, (x_edge, w_edge, bias), strict=True) if edge is not None])
-    out = (None, None, None if bias is None else np.empty(shape, kind))
-    dx, dw, db = kernels.dense_sigmoid_backward(gradient, x, w, y, wrt=wrt, out=out)
+    dx = None if x_edge is None else np.empty(x.shape, kind)
+    dw = None if w_edge is None else np.empty(w.shape, kind)
+    db = None if bias is None else np.empty(shape, kind)
+    kernels.layer_gradients(kernels.REALS[kind], gradient, x, w, y, (dx, dw, db))
     if not retain_graph:
         for done in nodes:
             done.free()
-    parts: list[Contribution] = []
-    if x_edge is not None and dx is not None:
+    parts: list[Any] = []
+    if dx is not None:
         parts.append((x_edge, product.age, dx))
-    if w_edge is not None and dw is not None:
+    if dw is not None:
         parts.append((w_edge, product.age, dw))
-    if bias is not None and db is not None:
+    if db is not None:
         parts.append((bias, giver.age, db))
     return parts

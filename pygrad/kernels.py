@@ -45,6 +45,7 @@ class _Real:
 _F32 = _Real(np.float32, "f32")
 _F64 = _Real(np.float64, "f64")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
+REALS = {_FLOAT32: _F32, _FLOAT64: _F64}
 _XWB = ("x", "w", "b")
 _OUT_NAMES = ("out (dx)", "out (dw)", "out (db)")
 
@@ -340,16 +341,17 @@ def dense_sigmoid_backward(
     b_shape: tuple[int, ...] = (c,)
     if out is not None and len(out) == 3 and isinstance(out[2], np.ndarray) and out[2].ndim == 2:
         b_shape = (1, c)
-    gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
+    gradients = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
+    return layer_gradients(real, dz, x, w, y, gradients)
+
+
+def layer_gradients(real: _Real, dz: Array, x: Array, w: Array, y: Array, gradients: Gradients) -> Gradients:
+    """Do `dense_sigmoid_backward`, unchecked, into the arrays of ``gradients``."""
+    dx, dw, db = gradients
     status = real.dense_sigmoid_backward(
-        id(dz),
-        id(x),
-        id(w),
-        id(y),
-        0 if dx is None else id(dx),
-        0 if dw is None else id(dw),
-        0 if db is None else id(db),
-    )
+        id(dz), id(x), id(w), id(y),
+        0 if dx is None else id(dx), 0 if dw is None else id(dw), 0 if db is None else id(db),
+    )  # fmt: skip
     if status:
         copies = _again_with_copies(
             dense_sigmoid_backward, status, dz, x, w, y, outputs=gradients, wrt=_names(gradients)

@@ -103,7 +103,13 @@ class Tensor:
 
     @staticmethod
     def _wrap(array: Array, changed: list[int] | None = None) -> "Tensor":
-        return _record(array, changed=changed)
+        self = _new(Tensor)
+        self._array = array if type(array) is np.ndarray else np.asarray(array)
+        self._node = None
+        self._requires_grad = False
+        self._grad = None
+        self._changed = [0] if changed is None else changed
+        return self
 
     def __getattr__(self, name: str) -> NoReturn:
         raise AttributeError(f"Tensor.{name} is not in pygrad's subset of PyTorch")
@@ -724,11 +730,14 @@ def _rebuild(array: Array, requires_grad: bool) -> Tensor:
 # Operations: each computes, and records how its gradient is computed
 
 
+_wrap = Tensor._wrap
+
+
 def _record(
     array: Array,
-    name: str = "",
-    backward: Any = None,
-    inputs: Sequence[Tensor | None] = (),
+    name: str,
+    backward: Callable[[Node, Array], Sequence[Array | None]],
+    inputs: Sequence[Tensor | None],
     saved: Any = (),
     info: Any = None,
     watched: Sequence[list[int]] = (),
@@ -736,29 +745,25 @@ def _record(
 ) -> Tensor:
     """Return a result as a Tensor, with a Node where an input requires a gradient.
 
-    ``backward`` takes the Node and the gradient by the result, and returns those by the inputs. ``saved`` is what it
-    reads and frees; ``watched`` are the ``_changed`` of what must not change until then. ``info`` is kept. ``changed``
-    is the result's own.
+    ``saved`` is what backward reads and frees; ``watched`` are the ``_changed`` of what must not change until then.
+    ``info`` is kept. ``changed`` is the result's own.
     """
-    edges: list[Edge] = []
-    recorded = False
-    for t in inputs:
-        if t is None or not t._requires_grad or not mode.recording:
-            edges.append(None)
-            continue
-        recorded = True
-        edge = t._node
-        if edge is None:
-            edges.append(t)
-        else:
-            edge.consumers += 1
-            edges.append(edge)
-    result = _new(Tensor)
-    result._array = array if type(array) is np.ndarray else np.asarray(array)
-    result._node = Node(name, backward, edges, saved, watched, info) if recorded else None
-    result._requires_grad = recorded
-    result._grad = None
-    result._changed = [0] if changed is None else changed
+    result = _wrap(array, changed)
+    if mode.recording:
+        edges: list[Edge] = []
+        for t in inputs:
+            if t is None or not t._requires_grad:
+                edges.append(None)
+                continue
+            result._requires_grad = True
+            edge = t._node
+            if edge is None:
+                edges.append(t)
+            else:
+                edge.consumers += 1
+                edges.append(edge)
+        if result._requires_grad:
+            result._node = Node(name, backward, edges, saved, watched, info)
     return result
 
 

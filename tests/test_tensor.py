@@ -98,10 +98,11 @@ def test_operations_on_pytorchs_own_samples(name: str, dtype: str) -> None:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the kernels that are called, in order."""
+    """The names of the C functions that are called, in order."""
     names: list[str] = []
-    for name in ("matmul", "add", "sigmoid", "sigmoid_backward", "dense_sigmoid", "dense_sigmoid_backward"):
-        monkeypatch.setattr(kernels, name, _observed(names, name, getattr(kernels, name)))
+    for real in kernels.REALS.values():
+        for name in ("matmul", "add", "sigmoid", "sigmoid_backward", "dense_sigmoid", "dense_sigmoid_backward"):
+            monkeypatch.setattr(real, name, _observed(names, name, getattr(real, name)))
     return names
 
 
