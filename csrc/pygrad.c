@@ -6,14 +6,33 @@
 
 #include "dispatch.h"
 
-enum { MOST_DIMENSIONS = 64 };
+enum { MOST_DIMENSIONS = 64, MOST_INPUTS = 4, MOST_OUTPUTS = 3 };
 
-/* An array as Python has it: strides in bytes. */
+/* What is at a pg_array: the beginning of a NumPy array. Strides are in bytes. */
 struct array {
-    const void *p;
+    const void *object[2]; /* what every Python object begins with */
+    void *p;
     int ndim;
     const ptrdiff_t *shape, *strides;
 };
+
+static const struct array no_array = {.p = NULL};
+
+static struct array array_at(pg_array a) { return a ? *(const struct array *)a : no_array; }
+
+/* An array as it is broadcast to the shape of another, with a stride of 0 along stretched dimensions. */
+static struct array stretched(struct array a, struct array to, ptrdiff_t strides[MOST_DIMENSIONS]) {
+    for (int i = 0; i < to.ndim; i++) {
+        const int own = i - (to.ndim - a.ndim);
+        strides[i] = own < 0 || a.shape[own] == 1 ? 0 : a.strides[own];
+    }
+    return (struct array){.p = a.p, .ndim = to.ndim, .shape = to.shape, .strides = strides};
+}
+
+int pg_finds(pg_array a, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride) {
+    const struct array array = array_at(a);
+    return array.p == p && array.ndim == ndim && array.shape[0] == first_size && array.strides[0] == first_stride;
+}
 
 struct range {
     uintptr_t low, high;
@@ -71,18 +90,20 @@ static bool is_distinct(struct array a, size_t element) {
 static int check(size_t element, int outputs, const struct array *out, int inputs, const struct array *in,
                  bool may_coincide) {
     int status = PG_OK;
-    for (int i = 0; i < inputs; i++)
+    struct range read[MOST_INPUTS], written[MOST_OUTPUTS];
+    for (int i = 0; i < inputs; i++) {
+        read[i] = range_of(in[i], element);
         if (!is_aligned(in[i], element)) status = PG_UNALIGNED;
+    }
     for (int o = 0; o < outputs; o++) {
         if (!out[o].p) continue;
-        const struct range range = range_of(out[o], element);
+        written[o] = range_of(out[o], element);
         for (int other = 0; other < o; other++)
-            if (out[other].p && meet(range, range_of(out[other], element))) return PG_OUTPUTS;
+            if (out[other].p && meet(written[o], written[other])) return PG_OUTPUTS;
         if (!is_aligned(out[o], element)) status = PG_UNALIGNED;
         if (!is_distinct(out[o], element)) status = PG_OVERLAP;
         for (int i = 0; i < inputs; i++)
-            if (meet(range, range_of(in[i], element)) && !(may_coincide && coincide(out[o], in[i])))
-                status = PG_OVERLAP;
+            if (meet(written[o], read[i]) && !(may_coincide && coincide(out[o], in[i]))) status = PG_OVERLAP;
     }
     return status;
 }
@@ -147,10 +168,6 @@ static bool walk_on(struct walk *w) {
     }
     return false;
 }
-
-#define SHAPE(...) ((const ptrdiff_t[]){__VA_ARGS__})
-#define MATRIX(p, m, n) ((struct array){p, 2, SHAPE(m, n), SHAPE(p##_rs, p##_cs)})
-#define VECTOR(p, n) ((struct array){p, 1, SHAPE(n), SHAPE(p##_cs)})
 
 #define REAL float
 #define T f32

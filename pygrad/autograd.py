@@ -33,8 +33,7 @@ class Context:
         """The Tensors given to save_for_backward."""
         if self._node is None:
             return self._to_save
-        self._node.arrays()  # checks
-        return tuple(self._node.saved)
+        return tuple(self._node.arrays())
 
 
 class Function:
@@ -74,7 +73,7 @@ class Function:
         ctx._to_save = ()
         return _record(
             result._array, f"{cls.__name__}Backward", cls._backward, inputs,
-            saved, (ctx, sides), result,
+            saved, (ctx, sides), tuple(t._changed for t in saved if t is not None), result._changed,
         )  # fmt: skip
 
     @classmethod

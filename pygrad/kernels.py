@@ -15,6 +15,7 @@ the same in NumPy.
 
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
@@ -26,15 +27,12 @@ from pygrad.config import ffi, lib
 Array: TypeAlias = np.ndarray[Any, Any]
 Gradients: TypeAlias = tuple[Array | None, Array | None, Array | None]
 
-_from_buffer = ffi.from_buffer
-
 
 class _Real:
     """The C functions of one dtype, without the prefix and suffix of their names."""
 
-    def __init__(self, dtype: type[np.floating[Any]], suffix: str, c_type: str) -> None:
+    def __init__(self, dtype: type[np.floating[Any]], suffix: str) -> None:
         self.dtype = np.dtype(dtype)
-        self.pointer_type = ffi.typeof(f"{c_type}[]")
         self.matmul = getattr(lib, f"pg_matmul_{suffix}")
         self.add = getattr(lib, f"pg_add_{suffix}")
         self.sigmoid = getattr(lib, f"pg_sigmoid_{suffix}")
@@ -44,26 +42,27 @@ class _Real:
         self.dense_sigmoid_value_and_grad = getattr(lib, f"pg_dense_sigmoid_value_and_grad_{suffix}")
 
 
-_F32 = _Real(np.float32, "f32", "float")
-_F64 = _Real(np.float64, "f64", "double")
+_F32 = _Real(np.float32, "f32")
+_F64 = _Real(np.float64, "f64")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
-_ONE = (slice(0, 1),)
+REALS = {_FLOAT32: _F32, _FLOAT64: _F64}
 _XWB = ("x", "w", "b")
 _OUT_NAMES = ("out (dx)", "out (dw)", "out (db)")
 
 
-@functools.lru_cache(maxsize=1024)
-def _sizes(numbers: tuple[int, ...]) -> Any:
-    """Return a shape or strides as C takes it: made anew for each call it would cost more than the call."""
-    return ffi.new("ptrdiff_t[]", numbers)
+def _check_that_c_finds_arrays() -> None:
+    """Raise ImportError unless arrays lie in memory as csrc/pygrad.c has it.
+
+    What C takes of an array (address, dimensions, shape, strides) it reads from the array object itself: the beginning
+    of that object is part of NumPy's ABI. Asked of the array in Python, each of them costs as much as a small call.
+    """
+    array = np.zeros((3, 5))[::-1]
+    address = ffi.cast("void *", array.__array_interface__["data"][0])
+    if not lib.pg_finds(id(array), address, array.ndim, array.shape[0], array.strides[0]):
+        raise ImportError(f"pygrad does not know the arrays of NumPy {np.__version__} under {sys.implementation.name}")
 
 
-def _pointer(real: _Real, array: Array) -> Any:
-    """Return the address of the first element."""
-    try:
-        return _from_buffer(real.pointer_type, array)
-    except ValueError:  # the buffer interface wants contiguous memory: one element is
-        return _from_buffer(real.pointer_type, array[_ONE * array.ndim])
+_check_that_c_finds_arrays()
 
 
 def _real(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
@@ -121,6 +120,8 @@ def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, .
     """Return ``out`` after checking it, or a new array."""
     if out is None:
         return empty(shape, real.dtype)
+    if type(out) is ndarray and out.dtype is real.dtype and out.shape == shape and out.flags.writeable:
+        return out
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} is {_a(type(out).__name__)}, expected a NumPy array or None")
     if out.dtype != real.dtype:
@@ -170,20 +171,9 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
     real = _real("matmul", ("a", "b"), a, b)
-    if a.ndim != 2 or b.ndim != 2:
-        _need_2d("matmul", "a", a)
-        _need_2d("matmul", "b", b)
-    m, k = a.shape
-    rows, n = b.shape
-    if k != rows:
-        raise ValueError(f"matmul: a is {a.shape} and b is {b.shape}: a's columns ({k}) must equal b's rows ({rows})")
+    m, n = _product_shape("matmul", ("a", "b"), a, b)
     c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
-    a_rs, a_cs = a.strides
-    b_rs, b_cs = b.strides
-    c_rs, c_cs = c.strides
-    status = real.matmul(
-        m, n, k, _pointer(real, a), a_rs, a_cs, _pointer(real, b), b_rs, b_cs, _pointer(real, c), c_rs, c_cs
-    )
+    status = real.matmul(id(a), id(b), id(c))
     if status:
         return _stored(out, _again_with_copies(matmul, status, a, b))
     return c
@@ -202,16 +192,11 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     if type(a) is not ndarray or type(b) is not ndarray:
         a, b = _operand(a, b), _operand(b, a)
     real = _real("add", ("a", "b"), a, b)
-    if a.shape == b.shape:
-        shape, a_strides, b_strides = a.shape, a.strides, b.strides
-    else:
-        shape = _broadcast_shape(a.shape, b.shape)
-        a_strides, b_strides = _broadcast_strides(a, shape), _broadcast_strides(b, shape)
+    shape = a.shape
+    if shape != b.shape:
+        shape = _broadcast_shape(shape, b.shape)
     c = empty(shape, real.dtype) if out is None else _output("add", real, "out", out, shape)
-    status = real.add(
-        c.ndim, _sizes(shape), _pointer(real, a), _sizes(a_strides), _pointer(real, b), _sizes(b_strides),
-        _pointer(real, c), _sizes(c.strides),
-    )  # fmt: skip
+    status = real.add(id(a), id(b), id(c))
     if status:
         return _stored(out, _again_with_copies(add, status, a, b))
     return c
@@ -226,6 +211,7 @@ def _operand(a: Any, other: Any) -> Array:
     return a  # type: ignore[no-any-return]
 
 
+@functools.lru_cache(maxsize=1024)
 def _broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape of a + b; np.broadcast_shapes stops at 32 dimensions."""
     longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
@@ -237,12 +223,6 @@ def _broadcast_shape(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         elif n not in (shape[i], 1):
             raise ValueError(f"add: a is {a} and b is {b}: counted from the last, each dimension must be equal or 1")
     return tuple(shape)
-
-
-def _broadcast_strides(a: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the strides with which ``a`` has ``shape``: 0 along stretched dimensions."""
-    own = tuple(stride if size != 1 else 0 for size, stride in zip(a.shape, a.strides, strict=True))
-    return (0,) * (len(shape) - a.ndim) + own
 
 
 def sigmoid(x: Array, *, out: Array | None = None) -> Array:
@@ -257,9 +237,7 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     """
     real = _real("sigmoid", ("x",), x)
     z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
-    status = real.sigmoid(
-        x.ndim, _sizes(x.shape), _pointer(real, x), _sizes(x.strides), _pointer(real, z), _sizes(z.strides)
-    )
+    status = real.sigmoid(id(x), id(z))
     if status:
         return _stored(out, _again_with_copies(sigmoid, status, x))
     return z
@@ -279,10 +257,7 @@ def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
     if dz.shape != y.shape:
         raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
     dy = empty(y.shape, real.dtype) if out is None else _output("sigmoid_backward", real, "out", out, y.shape)
-    status = real.sigmoid_backward(
-        y.ndim, _sizes(y.shape), _pointer(real, dz), _sizes(dz.strides), _pointer(real, y), _sizes(y.strides),
-        _pointer(real, dy), _sizes(dy.strides),
-    )  # fmt: skip
+    status = real.sigmoid_backward(id(dz), id(y), id(dy))
     if status:
         return _stored(out, _again_with_copies(sigmoid_backward, status, dz, y))
     return dy
@@ -310,17 +285,11 @@ def dense_sigmoid(
         If shapes do not fit together, or ``out`` and ``preactivation`` share memory.
     """
     real = _real("dense_sigmoid", _XWB, x, w, b)
-    r, k, c = _layer("dense_sigmoid", x, w, b)
+    r, c = _layer("dense_sigmoid", x, w, b)
     z = empty((r, c), real.dtype) if out is None else _output("dense_sigmoid", real, "out", out, (r, c))
-    if preactivation is None:
-        y_arguments = (ffi.NULL, 0, 0)
-    else:
+    if preactivation is not None:
         _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
-        y_arguments = (_pointer(real, preactivation), *preactivation.strides)
-    status = real.dense_sigmoid(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, b), b.strides[-1],
-        _pointer(real, z), *z.strides, *y_arguments,
-    )  # fmt: skip
+    status = real.dense_sigmoid(id(x), id(w), id(b), id(z), 0 if preactivation is None else id(preactivation))
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
         copy = _again_with_copies(dense_sigmoid, status, x, w, b, outputs=(z, preactivation), preactivation=y)
@@ -363,19 +332,25 @@ def dense_sigmoid_backward(
     """
     function = "dense_sigmoid_backward"
     real = _real(function, ("dz", "x", "w", "y"), dz, x, w, y)
-    _need_2d(function, "dz", dz)
-    r, k, c = _product_shape(function, x, w)
+    r, c = _product_shape(function, ("x", "w"), x, w)
     if dz.shape != (r, c):
+        _need_2d(function, "dz", dz)
         raise ValueError(f"{function}: dz is {dz.shape}, expected x's rows and w's columns, {(r, c)}")
     if y.shape != (r, c):
         raise ValueError(f"{function}: y is {y.shape}, expected x's rows and w's columns, {(r, c)}")
     b_shape: tuple[int, ...] = (c,)
     if out is not None and len(out) == 3 and isinstance(out[2], np.ndarray) and out[2].ndim == 2:
         b_shape = (1, c)
-    gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
+    gradients = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
+    return layer_gradients(real, dz, x, w, y, gradients)
+
+
+def layer_gradients(real: _Real, dz: Array, x: Array, w: Array, y: Array, gradients: Gradients) -> Gradients:
+    """Do `dense_sigmoid_backward`, unchecked, into the arrays of ``gradients``."""
+    dx, dw, db = gradients
     status = real.dense_sigmoid_backward(
-        r, k, c, _pointer(real, dz), *dz.strides, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides,
-        _pointer(real, y), *y.strides, *arguments,
+        id(dz), id(x), id(w), id(y),
+        0 if dx is None else id(dx), 0 if dw is None else id(dw), 0 if db is None else id(db),
     )  # fmt: skip
     if status:
         copies = _again_with_copies(
@@ -422,14 +397,13 @@ def dense_sigmoid_value_and_grad(
     """
     function = "dense_sigmoid_value_and_grad"
     real = _real(function, _XWB, x, w, b)
-    r, k, c = _layer(function, x, w, b)
+    r, _ = _layer(function, x, w, b)
     if r == 0:
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
-    gradients, arguments = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
+    gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
     loss = real.dense_sigmoid_value_and_grad(
-        r, k, c, _pointer(real, x), *x.strides, _pointer(real, w), *w.strides, _pointer(real, b), b.strides[-1],
-        *arguments,
-    )  # fmt: skip
+        id(x), id(w), id(b), 0 if dx is None else id(dx), 0 if dw is None else id(dw), 0 if db is None else id(db)
+    )
     if loss < 0:
         loss, copies = _again_with_copies(
             dense_sigmoid_value_and_grad, int(-loss), x, w, b, outputs=gradients, wrt=_names(gradients)
@@ -438,52 +412,43 @@ def dense_sigmoid_value_and_grad(
     return loss, gradients
 
 
-def _product_shape(function: str, x: Array, w: Array) -> tuple[int, int, int]:
-    """Return r, k, c of x (r, k) and w (k, c) after checking them."""
-    if x.ndim != 2 or w.ndim != 2:
-        _need_2d(function, "x", x)
-        _need_2d(function, "w", w)
-    r, k = x.shape
-    rows, c = w.shape
+def _product_shape(function: str, names: tuple[str, str], a: Array, b: Array) -> tuple[int, int]:
+    """Return the shape (m, n) of the product of a (m, k) and b (k, n) after checking them."""
+    try:
+        m, k = a.shape
+        rows, n = b.shape
+    except ValueError:
+        for name, array in zip(names, (a, b), strict=True):
+            _need_2d(function, name, array)
     if k != rows:
         raise ValueError(
-            f"{function}: x is {x.shape} and w is {w.shape}: x's columns ({k}) must equal w's rows ({rows})"
+            f"{function}: {names[0]} is {a.shape} and {names[1]} is {b.shape}: "
+            f"{names[0]}'s columns ({k}) must equal {names[1]}'s rows ({rows})"
         )
-    return r, k, c
+    return m, n
 
 
-def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int, int]:
-    """Return r, k, c after checking the shapes of a layer."""
-    r, k, c = _product_shape(function, x, w)
+def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int]:
+    """Return the shape (r, c) of what a layer gives after checking the shapes of its inputs."""
+    r, c = _product_shape(function, ("x", "w"), x, w)
     if b.shape != (c,) and b.shape != (1, c):
         raise ValueError(
             f"{function}: b is {b.shape} and w is {w.shape}: b must be ({c},) or (1, {c}) for w's {c} columns"
         )
-    return r, k, c
+    return r, c
 
 
-def _gradients(
-    function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]
-) -> tuple[Gradients, list[Any]]:
-    """Return (dx, dw, db), None where not wanted, and their pointers and strides as the C functions take them."""
-    gradients: Gradients
-    if out is None and wrt == _XWB:
-        dtype = real.dtype
-        gradients = (empty(shapes[0], dtype), empty(shapes[1], dtype), empty(shapes[2], dtype))
-    else:
-        gradients = _chosen_gradients(function, real, wrt, out, shapes)
-    arguments: list[Any] = []
-    for gradient in gradients:
-        arguments += (ffi.NULL, 0, 0) if gradient is None else (_pointer(real, gradient), *gradient.strides)
-    if gradients[2] is None or gradients[2].ndim == 2:  # of db the stride along columns alone
-        del arguments[-2]
-    return gradients, arguments
-
-
-def _chosen_gradients(
-    function: str, real: _Real, wrt: Iterable[str], out: Any, shapes: tuple[tuple[int, ...], ...]
-) -> Gradients:
-    """Return an array, given or new, for each gradient that ``wrt`` names."""
+def _gradients(function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]) -> Gradients:
+    """Return an array, given or new, for each gradient that ``wrt`` names, and None for the others."""
+    x_shape, w_shape, b_shape = shapes
+    if wrt == _XWB:
+        if out is None:
+            dtype = real.dtype
+            return empty(x_shape, dtype), empty(w_shape, dtype), empty(b_shape, dtype)
+        if type(out) is tuple and len(out) == 3:
+            dx = _output(function, real, "out (dx)", out[0], x_shape)
+            dw = _output(function, real, "out (dw)", out[1], w_shape)
+            return dx, dw, _output(function, real, "out (db)", out[2], b_shape)
     wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in wrt:
         if name not in _XWB:

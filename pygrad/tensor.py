@@ -6,6 +6,7 @@ additions, sigmoids) and NumPy (all other elementwise arithmetic), and different
 
 import contextvars
 import functools
+import inspect
 import math
 import operator
 import threading
@@ -17,7 +18,7 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 
 from pygrad import kernels
-from pygrad.engine import Edge, Node, accumulate, mode, run
+from pygrad.engine import Edge, Node, accumulate, mode, now, run
 from pygrad.printing import text_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -50,6 +51,7 @@ float64 = dtype("float64", "Double", 3)
 
 _DTYPES = {kind.numpy: kind for kind in (bool_, int64, float32, float64)}
 _FLOAT32, _FLOAT64 = float32.numpy, float64.numpy
+_NUMBERS = (bool, int, float)
 _ONES = {kind: np.ones((), kind) for kind in (_FLOAT32, _FLOAT64)}
 
 
@@ -76,6 +78,9 @@ class Size(tuple[int, ...]):
         return math.prod(self)
 
 
+_new = object.__new__
+
+
 def _left_out(what: str) -> NoReturn:
     raise NotImplementedError(f"{what} is not in pygrad's subset of PyTorch")
 
@@ -83,7 +88,7 @@ def _left_out(what: str) -> NoReturn:
 class Tensor:
     """An array that remembers how it was computed. Made by `tensor`, `zeros`, `ones`, `from_numpy` and operations."""
 
-    __slots__ = ("__weakref__", "_array", "_grad", "_node", "_requires_grad", "_version")
+    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_node", "_requires_grad")
     __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     __hash__ = object.__hash__
 
@@ -91,19 +96,19 @@ class Tensor:
     _node: Node | None
     _requires_grad: bool
     _grad: "Tensor | None"
-    _version: list[int]  # counts changes in place; shared with views of the same memory
+    _changed: list[int]  # when it was last changed in place; shared by all Tensors on the same memory
 
     def __init__(self, *_: object, **__: object) -> None:
         _left_out("the constructor Tensor(...); use tensor(data)")
 
-    @classmethod
-    def _wrap(cls, array: Array, node: Node | None = None, version: list[int] | None = None) -> "Tensor":
-        self: Tensor = object.__new__(cls)
+    @staticmethod
+    def _wrap(array: Array, changed: list[int] | None = None) -> "Tensor":
+        self = _new(Tensor)
         self._array = array if type(array) is np.ndarray else np.asarray(array)
-        self._node = node
-        self._requires_grad = node is not None
+        self._node = None
+        self._requires_grad = False
         self._grad = None
-        self._version = [0] if version is None else version
+        self._changed = [0] if changed is None else changed
         return self
 
     def __getattr__(self, name: str) -> NoReturn:
@@ -266,13 +271,13 @@ class Tensor:
                 )
             seed = gradient._array.astype(self._array.dtype, copy=False)
         if self._node is None:
-            accumulate(self, seed.copy())
+            accumulate({self: seed.copy()})
             return
         _quiet.call_nested(_backward, self._node, seed, bool(retain_graph))
 
     def detach(self) -> "Tensor":
         """Return a Tensor on the same memory that is no part of the graph."""
-        return Tensor._wrap(self._array, version=self._version)
+        return Tensor._wrap(self._array, changed=self._changed)
 
     def clone(self) -> "Tensor":
         """Return a copy; its gradient reaches this Tensor."""
@@ -352,7 +357,7 @@ class Tensor:
         return sub(self, other)
 
     def __rsub__(self, other: Any) -> "Tensor":
-        return _named(sub(other, self), "RsubBackward1" if isinstance(other, bool | int | float) else None)
+        return _named(sub(other, self), "RsubBackward1" if isinstance(other, _NUMBERS) else None)
 
     def __mul__(self, other: Any) -> "Tensor":
         return mul(self, other)
@@ -364,7 +369,7 @@ class Tensor:
         return div(self, other)
 
     def __rtruediv__(self, other: Any) -> "Tensor":
-        if isinstance(other, bool | int | float):  # as torch does
+        if isinstance(other, _NUMBERS):  # as torch does
             return mul(_reciprocal(self), other)
         return div(other, self)
 
@@ -386,13 +391,20 @@ class Tensor:
     def __pos__(self) -> "Tensor":
         return self
 
-    def sum(self, dim: Any = None, keepdim: bool = False) -> "Tensor":
-        """Return the sum over one, several or all dimensions."""
-        return sum(self, dim, keepdim)
+    def _operator_left_out(self, *_: object) -> NoReturn:
+        _left_out("the operator (//, %, ~, &, |, ^, <<, >> or abs)")
 
-    def mean(self, dim: Any = None, keepdim: bool = False) -> "Tensor":
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __invert__ = __abs__ = _operator_left_out
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator_left_out
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _operator_left_out
+
+    def sum(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
+        """Return the sum over one, several or all dimensions."""
+        return sum(self, dim, keepdim, **left_out)
+
+    def mean(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
         """Return the mean over one, several or all dimensions."""
-        return mean(self, dim, keepdim)
+        return mean(self, dim, keepdim, **left_out)
 
     def sigmoid(self) -> "Tensor":
         """Return 1 / (1 + exp(-x)) of each element."""
@@ -414,12 +426,12 @@ class Tensor:
         """Return a matrix transposed; fewer dimensions as they are."""
         if self.ndim > 2:
             raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return _record(self._array.T, "TBackward0", lambda _, g: (g.T,), (self,), view_of=self)
+        return _view(self, self._array.T, "TBackward0", _transposed)
 
     @property
     def T(self) -> "Tensor":
         """The Tensor with its dimensions reversed."""
-        return _record(self._array.T, "PermuteBackward0", lambda _, g: (g.T,), (self,), view_of=self)
+        return _view(self, self._array.T, "PermuteBackward0", _transposed)
 
     # Comparison, elementwise
 
@@ -462,8 +474,7 @@ class Tensor:
                 part = part[pick]
         except IndexError as error:
             raise IndexError(str(error).replace("axis", "dimension")) from None
-        saved = () if pick is None else (pick,)
-        return _record(part, name, backward, (self,), saved, view_of=self if pick is None else None)
+        return _view(self, part, name, backward) if pick is None else _record(part, name, backward, (self,), (pick,))
 
     def __iter__(self) -> Iterator["Tensor"]:
         if self.ndim == 0:
@@ -484,10 +495,15 @@ class Tensor:
     def _change(self, array: Array) -> None:
         """Take over the values of ``array``."""
         self._array[...] = array
-        self._version[0] += 1
+        self._changed[0] = now()
 
     def _in_place(self, function: Callable[[Any, Any], "Tensor"], other: Any) -> "Tensor":
         _check_in_place(self, other)
+        if isinstance(other, Tensor) and _overlaps(self._array, other._array):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                "memory location. Please clone() the tensor before performing the operation."
+            )
         with no_grad():
             result = function(self, other)
         if result._array.shape != self._array.shape:
@@ -542,8 +558,7 @@ class Tensor:
 
 
 def _backward(root: Node, seed: Array, retain_graph: bool) -> None:
-    for leaf, gradient in run(root, seed, retain_graph=retain_graph).items():
-        accumulate(leaf, gradient)
+    accumulate(run(root, seed, retain_graph=retain_graph))
 
 
 class no_grad:
@@ -565,6 +580,8 @@ class no_grad:
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``function``, run without recording."""
+        if inspect.isgeneratorfunction(function):
+            _left_out("no_grad() around a generator function")
 
         @functools.wraps(function)
         def without(*arguments: Any, **keywords: Any) -> Any:
@@ -597,6 +614,12 @@ def _as_array(data: Any, kind: np.dtype[Any] | None) -> Array:
         if kind is None and values.dtype == _FLOAT64:
             kind = _dtype_of_floats(data)
         data = values.astype(_FLOAT32) if values.size == 0 and kind is None else values
+    elif isinstance(data, np.ndarray) and any(stride < 0 for stride in data.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
+        )
     array = np.asarray(data, dtype=kind)
     if array.dtype not in _DTYPES or not array.dtype.isnative:
         raise TypeError(
@@ -707,36 +730,59 @@ def _rebuild(array: Array, requires_grad: bool) -> Tensor:
 # Operations: each computes, and records how its gradient is computed
 
 
+_wrap = Tensor._wrap
+
+
 def _record(
     array: Array,
     name: str,
     backward: Callable[[Node, Array], Sequence[Array | None]],
-    inputs: tuple[Tensor | None, ...],
-    saved: tuple[Any, ...] = (),
+    inputs: Sequence[Tensor | None],
+    saved: Any = (),
     info: Any = None,
-    view_of: Tensor | None = None,
+    watched: Sequence[list[int]] = (),
+    changed: list[int] | None = None,
 ) -> Tensor:
     """Return a result as a Tensor, with a Node where an input requires a gradient.
 
-    ``saved`` has arrays, and Tensors whose arrays must not change until backward, which frees them; ``info`` is kept.
+    ``saved`` is what backward reads and frees; ``watched`` are the ``_changed`` of what must not change until then.
+    ``info`` is kept. ``changed`` is the result's own.
     """
-    node = None
+    result = _wrap(array, changed)
     if mode.recording:
         edges: list[Edge] = []
-        recorded = False
         for t in inputs:
-            if t is not None and t._requires_grad:
-                edges.append(t._node or t)
-                recorded = True
-            else:
+            if t is None or not t._requires_grad:
                 edges.append(None)
-        if recorded:
-            version = 0
-            for value in saved:
-                if type(value) is Tensor:
-                    version += value._version[0]
-            node = Node(name, backward, edges, saved, version, info)
-    return Tensor._wrap(array, node, None if view_of is None else view_of._version)
+                continue
+            result._requires_grad = True
+            edge = t._node
+            if edge is None:
+                edges.append(t)
+            else:
+                edge.consumers += 1
+                edges.append(edge)
+        if result._requires_grad:
+            result._node = Node(name, backward, edges, saved, watched, info)
+    return result
+
+
+def _view(base: Tensor, array: Array, name: str, backward: Callable[[Node, Array], Sequence[Array | None]]) -> Tensor:
+    """Return a Tensor on memory of ``base``; unrecorded, it is a leaf that requires a gradient if the base does."""
+    view = _record(array, name, backward, (base,), changed=base._changed)
+    view._requires_grad = base._requires_grad
+    return view
+
+
+def _transposed(_: Node, g: Array) -> tuple[Array]:
+    return (g.T,)
+
+
+def _watched(left: Tensor | None, a: Any, right: Tensor | None, b: Any) -> tuple[list[int], ...]:
+    """Return what to watch for two operands of which ``a`` and ``b`` are saved: not what is a copy, or None."""
+    if left is not None and left._array is a:
+        return (left._changed, right._changed) if right is not None and right._array is b else (left._changed,)
+    return (right._changed,) if right is not None and right._array is b else ()
 
 
 def _named(t: Tensor, name: str | None) -> Tensor:
@@ -789,7 +835,7 @@ def _need_tensor(function: str, value: Any) -> None:
 
 
 def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]:
-    """Return both operands in the dtype of the result, a Python number as a NumPy scalar, and their Tensors."""
+    """Return both operands in the dtype of the result, a Python number as an array too, and their Tensors."""
     if type(a) is Tensor:
         if type(b) is Tensor:
             if a._array.dtype is b._array.dtype:
@@ -797,17 +843,19 @@ def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]
         elif type(b) is float or type(b) is int:
             kind = a._array.dtype
             if kind is _FLOAT64 or (kind is _FLOAT32 and -1e38 < b < 1e38):
-                return a._array, kind.type(b), a, None
+                return a._array, np.array(b, kind), a, None
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         raise TypeError(f"expected a Tensor, not {type(a).__name__} and {type(b).__name__}")
     values, tensors = [], []
     for value in (a, b):
-        if not isinstance(value, bool | int | float):
+        if not isinstance(value, _NUMBERS):
             value = _as_operand(value)
         values.append(value)
         tensors.append(value if isinstance(value, Tensor) else None)
     kind = _result_dtype(*values)
-    arrays = [v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.call(kind.type, v) for v in values]
+    arrays = [
+        v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.call(np.array, v, kind) for v in values
+    ]
     return arrays[0], arrays[1], tensors[0], tensors[1]
 
 
@@ -875,16 +923,21 @@ def _summed_to(g: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
 Side: TypeAlias = tuple[tuple[int, ...], np.dtype[Any]] | None
 
 
-def _sides(result: Array, *tensors: Tensor | None) -> tuple[Side, ...] | None:
-    """Return shape and dtype of each input, to which its gradient is brought; None where all are the result's."""
+def _sides(result: Array, left: Tensor | None, right: Tensor | None) -> tuple[Side, Side] | None:
+    """Return shape and dtype of both inputs, to which gradients are brought; None where all are the result's."""
     shape, kind = result.shape, result.dtype
-    for t in tensors:
-        if t is not None and (t._array.shape != shape or t._array.dtype is not kind):
-            return tuple([None if t is None else (t._array.shape, t._array.dtype) for t in tensors])
-    return None
+    if (left is None or (left._array.shape == shape and left._array.dtype is kind)) and (
+        right is None or (right._array.shape == shape and right._array.dtype is kind)
+    ):
+        return None
+    return _side(left), _side(right)
 
 
-def _to(g: Any, info: tuple[Side, ...] | None, side: int) -> Array | None:
+def _side(t: Tensor | None) -> Side:
+    return None if t is None else (t._array.shape, t._array.dtype)
+
+
+def _to(g: Any, info: tuple[Side, Side] | None, side: int) -> Array | None:
     """Return a gradient in shape and dtype of an input."""
     if info is None:
         return np.asarray(g)
@@ -895,14 +948,6 @@ def _to(g: Any, info: tuple[Side, ...] | None, side: int) -> Array | None:
 def _in_float(a: Array) -> Array:
     """Return a in a floating dtype."""
     return a if a.dtype is _FLOAT32 or a.dtype is _FLOAT64 else a.astype(_FLOAT32)
-
-
-def _plus(a: Any, b: Any) -> Array:
-    if type(a) is np.ndarray and type(b) is np.ndarray and (a.dtype is _FLOAT32 or a.dtype is _FLOAT64):
-        if a.shape != b.shape:
-            _broadcast(a, b)
-        return kernels.add(a, b)
-    return _elementwise(np.add, a, b)
 
 
 def _add_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
@@ -924,10 +969,17 @@ def _scaled(other: Any, alpha: Number, *operands: Any) -> Any:
 
 def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     """Return input + alpha * other, broadcast."""
-    if alpha != 1 or isinstance(alpha, bool):
+    if alpha != 1 or alpha is True:
         other = _scaled(other, alpha, input, other)
     a, b, left, right = _operands(input, other)
-    result = _plus(a, b)
+    if left is None or right is None or a.dtype.kind != "f":
+        result = _elementwise(np.add, a, b)
+    else:
+        try:
+            result = kernels.add(a, b)
+        except ValueError:
+            _broadcast(a, b)
+            raise
     return _record(result, "AddBackward0", _add_backward, (left, right), (), _sides(result, left, right))
 
 
@@ -959,14 +1011,12 @@ def _reciprocal(input: Tensor) -> Tensor:
         (r,) = node.arrays()
         return ((-g * (r * r)).astype(kind, copy=False),)
 
-    return _record(result, "ReciprocalBackward0", backward, (input,), (result,))
+    changed = [0]
+    return _record(result, "ReciprocalBackward0", backward, (input,), (result,), None, (changed,), changed)
 
 
-def _needed_by(other: Tensor | None, t: Tensor | None, array: Any) -> Any:
-    """Return what to save of an operand for the gradient of the other one."""
-    if other is None or not other._requires_grad:
-        return None
-    return t if t is not None and t._array is array else array
+def _needs(t: Tensor | None) -> bool:
+    return t is not None and t._requires_grad
 
 
 def _mul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
@@ -978,8 +1028,11 @@ def mul(input: Any, other: Any) -> Tensor:
     """Return input * other, broadcast."""
     a, b, left, right = _operands(input, other)
     result = _elementwise(np.multiply, a, b)
-    saved = (_needed_by(right, left, a), _needed_by(left, right, b))
-    return _record(result, "MulBackward0", _mul_backward, (left, right), saved, _sides(result, left, right))
+    saved = (a if _needs(right) else None, b if _needs(left) else None)
+    return _record(
+        result, "MulBackward0", _mul_backward, (left, right), saved, _sides(result, left, right),
+        _watched(left, saved[0], right, saved[1]),
+    )  # fmt: skip
 
 
 def _div_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
@@ -1017,8 +1070,11 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     if a.dtype.kind != "f":
         a, b = _in_float(a), _in_float(b)
     result = _elementwise(np.true_divide, a, b)
-    saved = (_needed_by(right, left, a), right if right is not None and right._array is b else b)
-    return _record(result, "DivBackward0", _div_backward, (left, right), saved, _sides(result, left, right))
+    saved = (a if _needs(right) else None, b)
+    return _record(
+        result, "DivBackward0", _div_backward, (left, right), saved, _sides(result, left, right),
+        _watched(left, saved[0], right, b),
+    )  # fmt: skip
 
 
 def _pow_scalar_backward(node: Node, g: Array) -> tuple[Array]:
@@ -1042,21 +1098,26 @@ def _pow_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
 
 def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent, broadcast; one of both may be a number."""
+    if isinstance(input, Tensor) and isinstance(exponent, _NUMBERS):
+        a = input._array
+        if a.dtype.kind != "f":
+            a = _operands(input, exponent)[0]
+            if a.dtype.kind == "b":
+                _left_out("a power of bools")
+            if exponent < 0 and a.dtype.kind != "f":
+                raise RuntimeError("Integers to negative integer powers are not allowed.")
+        result = _quiet.call(operator.pow, a, exponent)
+        return _record(result, "PowBackward0", _pow_scalar_backward, (input,), (a,), exponent, (input._changed,))
     a, b, left, right = _operands(input, exponent)
-    if left is not None and right is None:
-        if isinstance(exponent, int) and exponent < 0 and a.dtype.kind != "f":
-            raise RuntimeError("Integers to negative integer powers are not allowed.")
-        result = _elementwise(operator.pow, a, exponent)
-        base = left if left._array is a else a
-        return _record(result, "PowBackward0", _pow_scalar_backward, (left,), (base,), exponent)
+    if a.dtype.kind == "b":
+        _left_out("a power of bools")
     result = _elementwise(np.power, a, b)
     name = "PowBackward1" if left is not None else "PowBackward2"
-    saved = (
-        left if left is not None and left._array is a else a,
-        right if right is not None and right._array is b else b,
-        result,
-    )
-    return _record(result, name, _pow_backward, (left, right), saved, _sides(result, left, right))
+    changed = [0]
+    return _record(
+        result, name, _pow_backward, (left, right), (a, b, result), _sides(result, left, right),
+        (*_watched(left, a, right, b), changed), changed,
+    )  # fmt: skip
 
 
 def neg(input: Tensor) -> Tensor:
@@ -1070,8 +1131,21 @@ def neg(input: Tensor) -> Tensor:
     return _record(np.negative(input._array), "NegBackward0", lambda _, g: (-g,), (input,))
 
 
+def _check_reduction(function: str, dim: Any, keepdim: Any, left_out: dict[str, Any]) -> None:
+    """Raise for keywords that the subset leaves out, and for arguments of types that torch refuses."""
+    for name in left_out:
+        _left_out(f"{function}({name}=...)")
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"{function}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
+    if dim is ... and keepdim:
+        raise TypeError(f"{function}() received an invalid combination of arguments: keepdim without dim")
+    for d in dim if isinstance(dim, tuple | list) else (dim,):
+        if isinstance(d, bool) or not (d is None or d is ... or isinstance(d, int | np.integer)):
+            raise TypeError(f"{function}(): argument 'dim' must be an int or a tuple of ints, not {d!r}")
+
+
 def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
-    dims = tuple(dim) if isinstance(dim, Sequence) else (dim,)
+    dims = () if dim is None else tuple(dim) if isinstance(dim, Sequence) else (dim,)
     axes = tuple(_dimension(d, ndim) for d in dims)
     if len(set(axes)) != len(axes):
         raise RuntimeError("dim appears multiple times in the list of dims")
@@ -1089,14 +1163,19 @@ def _sum_backward(node: Node, g: Array) -> tuple[Array]:
     return (_spread(g, *node.info),)
 
 
-def sum(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+_total = np.add.reduce
+
+
+def sum(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
     """Return the sum over one, several or all dimensions; of integers in int64."""
-    _need_tensor("sum", input)
+    if type(input) is not Tensor:
+        _need_tensor("sum", input)
     a = input._array
-    if dim is None:
-        if keepdim:
-            return sum(input, tuple(range(a.ndim)), True)
-        return _record(_quiet.call(a.sum), "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
+    if dim is ... and keepdim is False and not left_out:
+        result = np.empty((), a.dtype if a.dtype.kind == "f" else np.int64)
+        _quiet.call(_total, a, None, None, result)
+        return _record(result, "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
+    _check_reduction("sum", dim, keepdim, left_out)
     axes = _axes(dim, a.ndim)
     result = np.asarray(_quiet.call(a.sum, axes, keepdims=keepdim))
     return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
@@ -1107,16 +1186,17 @@ def _mean_backward(node: Node, g: Array) -> tuple[Array]:
     return (_spread(np.asarray(g / g.dtype.type(count)), shape, axes),)
 
 
-def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+def mean(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
     """Return the mean over one, several or all dimensions."""
     _need_tensor("mean", input)
+    _check_reduction("mean", dim, keepdim, left_out)
     a = input._array
     if a.dtype.kind != "f":
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
             f"Got: {input.dtype.title}"
         )
-    axes = None if dim is None and not keepdim else _axes(() if dim is None else dim, a.ndim)
+    axes = None if dim is ... else _axes(dim, a.ndim)
     count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
     result = _elementwise(np.true_divide, _quiet.call(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
     name = "MeanBackward0" if axes is None else "MeanBackward1"
@@ -1124,15 +1204,20 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 def _sigmoid_backward(node: Node, g: Array) -> tuple[Array]:
-    return (kernels.sigmoid_backward(g, *node.arrays()),)
+    z, y = node.arrays()
+    if node.info[0] > node.age:  # the input was changed in place: torch needs the output only, and this is its formula
+        return (np.asarray(g * (z * (z.dtype.type(1) - z))),)
+    return (kernels.sigmoid_backward(g, y),)
 
 
 def sigmoid(input: Tensor) -> Tensor:
     """Return 1 / (1 + exp(-input)) of each element."""
-    _need_tensor("sigmoid", input)
+    if type(input) is not Tensor:
+        _need_tensor("sigmoid", input)
     y = _in_float(input._array)
-    saved = input if y is input._array else y
-    return _record(kernels.sigmoid(y), "SigmoidBackward0", _sigmoid_backward, (input,), (saved,))
+    z = kernels.sigmoid(y)
+    changed = [0]
+    return _record(z, "SigmoidBackward0", _sigmoid_backward, (input,), (z, y), input._changed, (changed,), changed)
 
 
 def t(input: Tensor) -> Tensor:
@@ -1151,20 +1236,19 @@ def _mm_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
 
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Return the product of two matrices."""
-    _need_tensor("mm", input)
-    _need_tensor("mm", mat2)
+    if type(input) is not Tensor or type(mat2) is not Tensor:
+        _need_tensor("mm", input)
+        _need_tensor("mm", mat2)
     a, b = input._array, mat2._array
-    if a.ndim != 2 or b.ndim != 2:
-        raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix")
-    kind = a.dtype
-    if kind is not b.dtype or not (kind is _FLOAT32 or kind is _FLOAT64):
+    try:
+        result = kernels.matmul(a, b)
+    except (TypeError, ValueError):
+        if a.ndim != 2 or b.ndim != 2:
+            raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix") from None
         _check_product(input, mat2)
-    if a.shape[1] != b.shape[0]:
-        raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
-        )
-    saved = (input if mat2._requires_grad else a, mat2 if input._requires_grad else b)
-    return _record(kernels.matmul(a, b), "MmBackward0", _mm_backward, (input, mat2), saved)
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_by(a)} and {_by(b)})") from None
+    watched = _watched(input, a if mat2._requires_grad else None, mat2, b if input._requires_grad else None)
+    return _record(result, "MmBackward0", _mm_backward, (input, mat2), (a, b), None, watched)
 
 
 def _check_product(a: Tensor, b: Tensor) -> None:
@@ -1211,7 +1295,7 @@ def _matmul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
 def matmul(input: Any, other: Any) -> Tensor:
     """Return the product of vectors, matrices or batches of matrices, by their numbers of dimensions as in torch."""
     for value in (input, other):
-        if isinstance(value, bool | int | float):
+        if isinstance(value, _NUMBERS):
             raise TypeError(f"matmul(): argument must be Tensor, not {type(value).__name__}")
     left, right = _as_operand(input), _as_operand(other)
     a, b = left._array, right._array
@@ -1233,9 +1317,10 @@ def matmul(input: Any, other: Any) -> Tensor:
     _broadcast(np.empty(a2.shape[:-2]), np.empty(b2.shape[:-2]))
     result = _product(a2, b2)
     result = result.reshape(_matmul_shape(result.shape, a.ndim == 1, b.ndim == 1))
+    watched = _watched(left, a if right._requires_grad else None, right, b if left._requires_grad else None)
     return _record(
         result, _matmul_name(left, right), _matmul_backward, (left, right),
-        (left, right), ((a.shape, a.dtype), (b.shape, b.dtype)),
+        (a, b), ((a.shape, a.dtype), (b.shape, b.dtype)), watched,
     )  # fmt: skip
 
 
@@ -1280,12 +1365,12 @@ def dense_sigmoid(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         raise RuntimeError(str(error)) from None
     return _record(
         z, "DenseSigmoidBackward0", _dense_sigmoid_backward, (x, w, b),
-        (x, w, y), arrays[2].shape,
+        (arrays[0], arrays[1], y), arrays[2].shape, (x._changed, w._changed),
     )  # fmt: skip
 
 
 def _compare(function: Callable[[Any, Any], Any], a: Tensor, b: Any) -> Any:
-    if not isinstance(b, Tensor | np.ndarray | np.generic | bool | int | float):
+    if not isinstance(b, (Tensor, np.ndarray, np.generic, *_NUMBERS)):
         return NotImplemented
     left, right, *_ = _operands(a, b)
     return Tensor._wrap(_elementwise(function, left, right))
@@ -1298,6 +1383,16 @@ def _check_in_place(t: Tensor, other: Any) -> None:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
     if t._requires_grad or (isinstance(other, Tensor) and other._requires_grad):
         _left_out("an in-place operation that is recorded; do it under no_grad(), or not in place:")
+
+
+def _overlaps(a: Array, b: Array) -> bool:
+    """Whether elements of two arrays share memory that are not the same elements of both."""
+    if not np.may_share_memory(a, b):
+        return False
+    address, other = (array.__array_interface__["data"][0] for array in (a, b))
+    if (address, a.shape, a.strides) == (other, b.shape, b.strides):
+        return False
+    return np.shares_memory(a, b)
 
 
 _AS_TUPLE = (list, tuple, slice, Tensor, np.ndarray, type(None), type(Ellipsis))

@@ -28,6 +28,16 @@ static const ptrdiff_t shapes[][3] = {{1, 1, 1},     {10, 2, 12},    {7, 5, 3}, 
                                       {3, 9, 600},   {300, 20, 40},  {515, 3, 70},  {70, 90, 300}, {300, 310, 290},
                                       {2, 12, 9000}, {5000, 20, 70}, {17000, 2, 30}};
 
+/* A NumPy array, as pygrad.c reads it */
+struct array {
+    const void *object[2];
+    void *p;
+    int ndim;
+    const ptrdiff_t *shape, *strides;
+};
+
+#define PAIR(m, n) ((const ptrdiff_t[]){m, n})
+#define AT(p, m, n) ((pg_array) & (struct array){{NULL, NULL}, p, 2, PAIR(m, n), PAIR((n) * size, size)})
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 
@@ -61,7 +71,7 @@ static REAL *PASTE(array, T)(ptrdiff_t elements) {
     return p;
 }
 
-/* Of all shapes for one kernel: arrays are rows of contiguous numbers, their strides in bytes as below. */
+/* Of all shapes for one kernel: all arrays are C-contiguous. */
 static void PASTE(print_digests, T)(const char *isa) {
     static const char *const names[] = {"matmul",
                                         "add",
@@ -75,34 +85,33 @@ static void PASTE(print_digests, T)(const char *isa) {
         state = 1;
         for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++) {
             const ptrdiff_t m = shapes[s][0], n = shapes[s][1], k = shapes[s][2], size = (ptrdiff_t)sizeof(REAL);
-            const ptrdiff_t mk = k * size, mn = n * size, both[] = {m, n}, strides[] = {mn, size};
             REAL *x = PASTE(array, T)(m * k), *w = PASTE(array, T)(k * n), *b = PASTE(array, T)(n);
             REAL *y = PASTE(array, T)(m * n), *dz = PASTE(array, T)(m * n), *z = PASTE(array, T)(m * n);
             REAL *dx = PASTE(array, T)(m * k), *dw = PASTE(array, T)(k * n), *db = PASTE(array, T)(n);
+            const pg_array X = AT(x, m, k), W = AT(w, k, n), B = AT(b, 1, n), Y = AT(y, m, n), DZ = AT(dz, m, n);
+            const pg_array Z = AT(z, m, n), DX = AT(dx, m, k), DW = AT(dw, k, n), DB = AT(db, 1, n);
             double loss = 0;
             switch (kernel) {
             case 0:
-                PASTE(pg_matmul, T)(m, n, k, x, mk, size, w, mn, size, z, mn, size);
+                PASTE(pg_matmul, T)(X, W, Z);
                 break;
             case 1:
-                PASTE(pg_add, T)(2, both, y, strides, dz, strides, z, strides);
+                PASTE(pg_add, T)(Y, DZ, Z);
                 break;
             case 2:
-                PASTE(pg_sigmoid, T)(2, both, y, strides, z, strides);
+                PASTE(pg_sigmoid, T)(Y, Z);
                 break;
             case 3:
-                PASTE(pg_sigmoid_backward, T)(2, both, dz, strides, y, strides, z, strides);
+                PASTE(pg_sigmoid_backward, T)(DZ, Y, Z);
                 break;
             case 4:
-                PASTE(pg_dense_sigmoid, T)(m, k, n, x, mk, size, w, mn, size, b, size, z, mn, size, y, mn, size);
+                PASTE(pg_dense_sigmoid, T)(X, W, B, Z, Y);
                 break;
             case 5:
-                PASTE(pg_dense_sigmoid_backward, T)
-                (m, k, n, dz, mn, size, x, mk, size, w, mn, size, y, mn, size, dx, mk, size, dw, mn, size, db, size);
+                PASTE(pg_dense_sigmoid_backward, T)(DZ, X, W, Y, DX, DW, DB);
                 break;
             default:
-                loss = PASTE(pg_dense_sigmoid_value_and_grad, T)(m, k, n, x, mk, size, w, mn, size, b, size, dx, mk,
-                                                                 size, dw, mn, size, db, size);
+                loss = PASTE(pg_dense_sigmoid_value_and_grad, T)(X, W, B, DX, DW, DB);
             }
             digest_bytes(z, (size_t)(m * n * size));
             digest_bytes(y, (size_t)(m * n * size));

@@ -4,10 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "dispatch.h"
 #include "pygrad.h"
 #include "threads.h"
 
-enum { CALLERS = 4, CALLS = 300, TASKS = 37, N = 96 };
+enum { CALLERS = 4, CALLS = 300, TASKS = 37, N = 160 };
 
 struct tally {
     int ran[TASKS]; /* not atomic: tasks of one call must not meet */
@@ -30,12 +31,14 @@ static void *call(void *wrong) {
     static float a[N * N];
     float *c = malloc(sizeof a);
     if (!c) abort();
+    const source_f32 from = {a, N, 1, false};
+    const target_f32 to = {c, N, 1, false};
     for (int i = 0; i < CALLS; i++) {
         struct tally tally = {{0}};
         pg_parallel(1 + i % 5, TASKS, count_task, &tally);
         for (int task = 0; task < TASKS; task++)
             if (tally.ran[task] != 1) *(int *)wrong = 1;
-        if (i % 50 == 0 && pg_matmul_f32(N, N, N, a, N * 4, 4, a, N * 4, 4, c, N * 4, 4) != PG_OK) *(int *)wrong = 1;
+        if (i % 50 == 0 && pg_kernels_f32->matmul(N, N, N, from, from, to) != PG_OK) *(int *)wrong = 1;
         if (i % 100 == 0) pg_set_num_threads(1 + i / 100);
     }
     free(c);

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -184,3 +185,13 @@ def test_a_matrix_object_is_an_array() -> None:
     expected = vg(X, W, B)[1]
     got = vg(X, W, B, out=(None, None, np.asmatrix(np.empty((1, 2), np.float32))))[1]
     assert np.array_equal(got[2], expected[2])  # type: ignore[arg-type]
+
+
+def test_a_numpy_with_other_arrays_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    array = np.zeros((3, 5))[::-1]
+    address = config.ffi.cast("void *", array.__array_interface__["data"][0])
+    assert config.lib.pg_finds(id(array), address, 2, 3, -40)
+    assert not config.lib.pg_finds(id(array), address, 2, 3, 40)
+    monkeypatch.setattr(kernels, "lib", SimpleNamespace(pg_finds=lambda *_: 0))
+    with pytest.raises(ImportError, match="does not know the arrays of NumPy"):
+        kernels._check_that_c_finds_arrays()

@@ -98,10 +98,11 @@ def test_operations_on_pytorchs_own_samples(name: str, dtype: str) -> None:
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the kernels that are called, in order."""
+    """The names of the C functions that are called, in order."""
     names: list[str] = []
-    for name in ("matmul", "add", "sigmoid", "sigmoid_backward", "dense_sigmoid", "dense_sigmoid_backward"):
-        monkeypatch.setattr(kernels, name, _observed(names, name, getattr(kernels, name)))
+    for real in kernels.REALS.values():
+        for name in ("matmul", "add", "sigmoid", "sigmoid_backward", "dense_sigmoid", "dense_sigmoid_backward"):
+            monkeypatch.setattr(real, name, _observed(names, name, getattr(real, name)))
     return names
 
 
@@ -397,6 +398,9 @@ def test_pickle_and_copy() -> None:
 
 
 def test_what_is_left_out_says_so() -> None:
+    def iter_ones() -> Any:
+        yield 1
+
     x = pygrad.tensor([1.0, 2.0], requires_grad=True)
     y = x * 2
     with pytest.raises(AttributeError, match=r"Tensor\.relu is not in pygrad's subset"):
@@ -409,6 +413,16 @@ def test_what_is_left_out_says_so() -> None:
         lambda: y.__iadd__(1),
         lambda: y.sum().backward(create_graph=True),
         lambda: pygrad.tensor([1, 2]) @ pygrad.tensor([1, 2]),
+        lambda: x // 2,
+        lambda: 2 % x,
+        lambda: ~(x > 1),
+        lambda: (x > 1) & (x > 1),
+        lambda: abs(x),
+        lambda: x.sum(axis=0),
+        lambda: pygrad.sum(x, dtype=pygrad.float64),
+        lambda: x.mean(dtype=pygrad.float64),
+        lambda: pygrad.tensor([True]) ** True,
+        lambda: pygrad.no_grad()(iter_ones),
     ):
         with pytest.raises(NotImplementedError, match="is not in pygrad's subset of PyTorch"):
             refused()

@@ -280,6 +280,58 @@ print(f(s))
 t0 = torch.sub(s, s * 0.5, alpha=2).sum(); t0.backward(); print(s.grad)
 u = torch.sub(s, 1.0, alpha=2).sum(); u.backward(); u.backward(); print(s.grad)
 """
+PROGRAMS["in place and views"] = """
+def kind(f):
+    try:
+        print(f())
+    except Exception as e:
+        print(type(e).__name__)
+x = torch.tensor([[1., 2., 3.], [4., 5., 6.]], requires_grad=True)
+y = x * 2
+with torch.no_grad():
+    for v in (x.T, y.T, x.t(), x[0], y[0, 1:], x[[0]], [row for row in x][1], x[0][1:], x * 1):
+        print(v, v.requires_grad, v.is_leaf, v.grad_fn)
+    w = x[1]
+    w.mul_(10)
+kind(lambda: w.add_(1))
+print(x)
+for change in ("input", "output"):
+    x = torch.tensor([[0.5, -0.25]], requires_grad=True)
+    y = x * 1
+    z = torch.sigmoid(y)
+    with torch.no_grad():
+        (y if change == "input" else z).zero_()
+    kind(lambda: z.sum().backward())
+    print(x.grad)
+for f in (lambda x: 2.0 ** x, lambda x: x ** x, lambda x: 1 / x):
+    x = torch.tensor([0.5, 2.0], requires_grad=True)
+    z = f(x)
+    with torch.no_grad():
+        z.zero_()
+    kind(lambda: z.sum().backward())
+x = torch.ones(2, requires_grad=True)
+k = torch.ones(2, requires_grad=True)
+l = (x * k * 3).sum()
+x.requires_grad_(False)
+l.backward()
+print(x.grad, k.grad)
+a = torch.tensor([[1., 2.], [3., 4.]])
+kind(lambda: a.add_(a.T)); kind(lambda: a.mul_(a[0])); kind(lambda: a[1:].sub_(a[:1])); kind(lambda: a[:, 1:].add_(a[:, :1])); kind(lambda: a.add_(a)); kind(lambda: a.add_(a[:]))
+"""
+PROGRAMS["reductions"] = """
+def kind(f):
+    try:
+        print(f())
+    except Exception as e:
+        print(type(e).__name__)
+x = torch.tensor([[1., 2., 3.], [4., 5., 6.]], requires_grad=True)
+for f in (x.sum, x.mean):
+    kind(lambda: f()); kind(lambda: f(None)); kind(lambda: f(dim=None, keepdim=True)); kind(lambda: f(())); kind(lambda: f([0, 1])); kind(lambda: f(0, True)); kind(lambda: f(-1, keepdim=True))
+    kind(lambda: f(0, 1)); kind(lambda: f(0, keepdim=1)); kind(lambda: f(0, keepdim=None)); kind(lambda: f(keepdim=True)); kind(lambda: f(1.0)); kind(lambda: f(True)); kind(lambda: f("a")); kind(lambda: f(0, 1, 2)); kind(lambda: f((0, 0)))
+kind(lambda: torch.sum(x, 0, 1)); kind(lambda: torch.tensor([True, False]) ** torch.tensor([True, True])); kind(lambda: torch.tensor([True]) ** 2); kind(lambda: 2 ** torch.tensor([True, False]))
+import numpy as np
+kind(lambda: torch.from_numpy(np.arange(4.)[::-1])); kind(lambda: torch.tensor(np.arange(4.)[::-1])); kind(lambda: torch.as_tensor(np.arange(4.)[::-1])); kind(lambda: torch.from_numpy(np.arange(4.)[::-1].copy()))
+"""
 PROGRAMS["notebook"] = """
 X = torch.tensor(INPUTS["X"], dtype=torch.float32)
 W = torch.tensor(INPUTS["W"], dtype=torch.float32)
