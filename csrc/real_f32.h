@@ -11,4 +11,4 @@ typedef float real;
 #define EXPONENT_BITS 23
 #define ROUNDING (0x1.8p+23f + 127 + 64)
 #define EXPM1_TAIL                                                                                                     \
-    {0x1.a0f87p-13f, 0x1.6d110ep-10f, 0x1.1110f6p-7f, 0x1.55551ap-5f, 0x1.555556p-3f, 0x1p-1f} /* 2^-30.4 */
+    { 0x1.a0f87p-13f, 0x1.6d110ep-10f, 0x1.1110f6p-7f, 0x1.55551ap-5f, 0x1.555556p-3f, 0x1p-1f } /* 2^-30.4 */
