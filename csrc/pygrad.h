@@ -35,7 +35,7 @@ int pg_sigmoid_f32(int ndim, const ptrdiff_t *shape, const float *y, const ptrdi
 int pg_sigmoid_f64(int ndim, const ptrdiff_t *shape, const double *y, const ptrdiff_t *y_strides, double *z,
                    const ptrdiff_t *z_strides);
 
-/* dy = dz * (sigmoid(y) * sigmoid(-y)) */
+/* dy = dz * sigmoid'(y) */
 int pg_sigmoid_backward_f32(int ndim, const ptrdiff_t *shape, const float *dz, const ptrdiff_t *dz_strides,
                             const float *y, const ptrdiff_t *y_strides, float *dy, const ptrdiff_t *dy_strides);
 int pg_sigmoid_backward_f64(int ndim, const ptrdiff_t *shape, const double *dz, const ptrdiff_t *dz_strides,

@@ -8,7 +8,6 @@ typedef double real;
 #define LOG2_E 0x1.71547652b82fep+0
 #define LN2_HIGH 0x1.62e42fefa38p-1 /* 42 bits: times an integer of 11 bits it is exact */
 #define LN2_LOW 0x1.ef35793c7673p-45
-#define EXPONENT_BITS 52
 #define ROUNDING (0x1.8p+52 + 1023 + 64)
 #define EXPM1_TAIL                                                                                                     \
     {0x1.1f66e19b630d7p-29,                                                                                            \
