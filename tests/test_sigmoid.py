@@ -1,0 +1,105 @@
+"""The errors of the sigmoid and of its derivative: sigmoid_errors.c, and the scalar model where the arithmetic is hard.
+
+``pytest -m exhaustive`` looks at all 2**32 arguments in float32, on every instruction set of this machine.
+"""
+
+import os
+import platform
+import shutil
+import subprocess
+from decimal import Decimal
+from pathlib import Path
+
+import model
+import numpy as np
+import pytest
+from table import same_bits
+
+from pygrad import config, kernels
+
+TESTS = Path(__file__).parent
+CSRC = TESTS.parent / "csrc"
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return sigmoid_errors, compiled."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    folder = tmp_path_factory.mktemp("sigmoid_errors")
+    flags = ["gcc", "-std=c11", "-O3", "-ffp-contract=off", f"-I{CSRC}"]
+    native = ["-march=native"] if platform.machine() == "x86_64" else []  # not for the kernels: portable has no FMA
+    main = folder / "main.o"
+    subprocess.run([*flags, *native, "-c", TESTS / "sigmoid_errors.c", "-o", main], check=True)
+    subprocess.run([*flags, main, *sorted(CSRC.glob("*.c")), "-lm", "-o", folder / "sigmoid_errors"], check=True)
+    return folder / "sigmoid_errors"
+
+
+def _results(lines: list[str]) -> dict[tuple[str, str], tuple[int, int, float]]:
+    """Return count, number misrounded and largest error in ULP, by instruction set and function."""
+    found: dict[tuple[str, str], tuple[int, int, float]] = {}
+    for line in lines:
+        isa, function, *numbers = line.split()
+        before = found.get((isa, function), (0, 0, 0.0))
+        count, misrounded, worst = int(numbers[0]), int(numbers[1]), float(numbers[2])
+        found[isa, function] = (before[0] + count, before[1] + misrounded, max(before[2], worst))
+    assert {isa for isa, _ in found} == set(config.ISAS_USABLE)
+    return found
+
+
+@pytest.mark.parametrize("step", [997, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_float32_is_correctly_rounded(step: int, program: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    parts = os.cpu_count() or 1
+    commands = [[str(program), "float32", str(part), str(parts), str(step)] for part in range(parts)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    lines = [line for process in running for line in process.communicate()[0].splitlines()]
+    assert all(process.returncode == 0 for process in running)  # 1: the reference could not decide
+    ties = [line.split()[1:] for line in lines if line.startswith("tie")]
+    for function, y, z in ties:  # decided once more, to 60 digits
+        exact = model.exact(float.fromhex(y))[("sigmoid", "slope").index(function)]
+        rounded = np.float32(float.fromhex(z))
+        for direction in (-1, 1):
+            neighbour = np.nextafter(rounded, np.float32(direction))
+            assert abs(exact - Decimal(float(rounded))) < abs(exact - Decimal(float(neighbour)))
+    results = _results([line for line in lines if not line.startswith("tie")])
+    for (isa, function), (count, misrounded, worst) in results.items():
+        if step == 1:
+            with capsys.disabled():
+                print(
+                    f"\n{isa} {function}: {count} arguments, {misrounded} misrounded, at most {worst:.6f} ULP", end=""
+                )
+            assert count == 2**32
+            assert len(ties) > 100
+        assert misrounded == 0
+        assert worst <= 0.500001
+
+
+def test_float64_is_within_one_ulp(program: Path) -> None:
+    done = subprocess.run([program, "float64"], check=True, capture_output=True, text=True)
+    for (_, function), (count, _, worst) in _results(done.stdout.splitlines()).items():
+        assert count >= 10**7
+        # The derivative is the product of two numbers, each within an ULP, 2 u at most: 5 u, 5 ULP of one just below a
+        # power of two. But no argument has all of these at once.
+        assert worst <= {"sigmoid": 1, "slope": 3}[function]
+
+
+def test_float32_is_the_rounded_exact_value_at_hard_spots(isa: str) -> None:
+    spots = [
+        0.0,
+        2.0**-11,
+        2.0**-10,
+        17.3287,
+        87.3365,
+        88.0297,
+        103.2789,
+        103.9721,
+        104.0,
+        *np.log(2) * np.arange(0.5, 151),
+    ]
+    near = np.array(spots, np.float32).view(np.int32)[:, None] + np.arange(-150, 150, dtype=np.int32)
+    ties = np.arange(1, 1000, 2) * 2.0**-24  # of 1/2 + y/4
+    y = np.concatenate([near.view(np.float32).ravel(), ties.astype(np.float32), [2.0**30, np.inf]]).astype(np.float32)
+    y = np.concatenate([y, -y])
+    y = y[~np.isnan(y)]
+    assert same_bits(kernels.sigmoid(y), model.sigmoid(y))
+    assert same_bits(kernels.sigmoid_backward(np.ones_like(y), y), model.sigmoid_backward(np.ones_like(y), y))
