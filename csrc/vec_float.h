@@ -1,5 +1,4 @@
-/* For float32, what follows from widen_low, widen_high and narrow: LANES doubles at d are two wides. add_squares is exact
- * but for the sum, with or without FMA. */
+/* For float32 the LANES doubles of the sums are two wides. The squares are exact, with FMA or without. */
 #include <string.h>
 
 static inline wide wide_broadcast(double s) { return s - (wide){0}; }

@@ -52,7 +52,7 @@ static inline vec mul(vec a, vec b) { return a * b; }
 static inline vec quotient(vec a, vec b) { return a / b; }
 
 /* a b + c, c - a b and a b - c, each rounded once on every ISA (by the C library where the CPU has no FMA): the sigmoid
- * needs the exact error of a product. */
+ * needs the exact error of a product, or all of it. */
 static inline vec fmadd(vec a, vec b, vec c) {
     EACH_LANE c[i] = FMA(a[i], b[i], c[i]);
     return c;
@@ -61,7 +61,7 @@ static inline vec fnmadd(vec a, vec b, vec c) { return fmadd(-a, b, c); }
 static inline vec fmsub(vec a, vec b, vec c) { return fmadd(a, b, -c); }
 
 /* a b + c in a sum of products: rounded once where the CPU has FMA. Where it has not, a fused operation would take the
- * C library a hundred times as long, so here alone the product is rounded too. */
+ * C library a hundred times as long, so in muladd and wide_muladd alone the product is rounded too. */
 #if defined(FP_FAST_FMA) || defined(__FMA__)
 static inline vec muladd(vec a, vec b, vec c) { return fmadd(a, b, c); }
 #else
@@ -101,6 +101,9 @@ static inline wide wide_muladd(wide a, wide b, wide c) { return wide_fmadd(a, b,
 #else
 static inline wide wide_muladd(wide a, wide b, wide c) { return a * b + c; }
 #endif
+#endif
+/* LANES doubles at d: set to v, added v to, added v**2 to; and rounded to a vec. For float64 a wide is a vec. */
+#if REAL_BITS == 32
 #include "vec_float.h"
 #else
 #include "vec_double.h"
