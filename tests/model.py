@@ -104,7 +104,7 @@ def _correctly_rounded(y: Array) -> tuple[Array, Array]:
 
 
 def _rounded(value: Array, y: Array, which: int) -> Array:
-    below, above = (np.atleast_1d(value * factor).astype(np.float32).ravel() for factor in (1 - NEAR_TIE, 1 + NEAR_TIE))
+    below, above = (np.ravel(value * factor).astype(np.float32) for factor in (1 - NEAR_TIE, 1 + NEAR_TIE))
     for index in np.flatnonzero(below < above):  # not where y is NaN
         if exact(float(y.flat[index]))[which] > tie(float(below[index]), float(above[index])):
             below[index] = above[index]
