@@ -35,7 +35,7 @@ int pg_add_f64(pg_array a, pg_array b, pg_array out);
 int pg_sigmoid_f32(pg_array y, pg_array z);
 int pg_sigmoid_f64(pg_array y, pg_array z);
 
-/* dy = dz * (sigmoid(y) * sigmoid(-y)) */
+/* dy = dz * sigmoid'(y) */
 int pg_sigmoid_backward_f32(pg_array dz, pg_array y, pg_array dy);
 int pg_sigmoid_backward_f64(pg_array dz, pg_array y, pg_array dy);
 

@@ -14,11 +14,9 @@ enum { TILE_ROWS = 6 };
 typedef __m256i mask;
 #if REAL_BITS == 32
 typedef __m256 vec;
+typedef __m256d wide;
 enum { LANES = 8, TRANSPOSED = 4 };
 #define V(op) _mm256_##op##_ps
-#define BITS(op) _mm256_##op##_epi32
-#define TO_BITS _mm256_castps_si256
-#define FROM_BITS _mm256_castsi256_ps
 static inline mask first(ptrdiff_t n) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -26,9 +24,6 @@ static inline mask first(ptrdiff_t n) {
 typedef __m256d vec;
 enum { LANES = 4, TRANSPOSED = 2 };
 #define V(op) _mm256_##op##_pd
-#define BITS(op) _mm256_##op##_epi64
-#define TO_BITS _mm256_castpd_si256
-#define FROM_BITS _mm256_castsi256_pd
 static inline mask first(ptrdiff_t n) {
     return _mm256_cmpgt_epi64(_mm256_set1_epi64x(n), _mm256_setr_epi64x(0, 1, 2, 3));
 }
@@ -40,24 +35,14 @@ static inline vec load_first(const real *p, mask m) { return V(maskload)(p, m); 
 static inline void store_first(real *p, vec v, mask m) { V(maskstore)(p, m, v); }
 static inline vec where_negative(vec x, vec a, vec b) { return V(blendv)(b, a, x); }
 #if REAL_BITS == 32
-static inline void store_double(double *d, vec v) {
-    _mm256_storeu_pd(d, _mm256_cvtps_pd(_mm256_castps256_ps128(v)));
-    _mm256_storeu_pd(d + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)));
+static inline wide widen_low(vec v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
+static inline wide widen_high(vec v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }
+static inline vec narrow(wide low, wide high) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(low)), _mm256_cvtpd_ps(high), 1);
 }
-static inline void add_double(double *d, vec v) {
-    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(v)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
-    _mm256_storeu_pd(d, _mm256_add_pd(_mm256_loadu_pd(d), low));
-    _mm256_storeu_pd(d + 4, _mm256_add_pd(_mm256_loadu_pd(d + 4), high));
-}
-static inline void add_squares(double *d, vec v) {
-    __m256d low = _mm256_cvtps_pd(_mm256_castps256_ps128(v)), high = _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1));
-    _mm256_storeu_pd(d, _mm256_fmadd_pd(low, low, _mm256_loadu_pd(d)));
-    _mm256_storeu_pd(d + 4, _mm256_fmadd_pd(high, high, _mm256_loadu_pd(d + 4)));
-}
-static inline vec load_double(const double *d) {
-    __m128 low = _mm256_cvtpd_ps(_mm256_loadu_pd(d)), high = _mm256_cvtpd_ps(_mm256_loadu_pd(d + 4));
-    return _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
-}
+static inline wide wide_fmadd(wide a, wide b, wide c) { return _mm256_fmadd_pd(a, b, c); }
+static inline wide wide_muladd(wide a, wide b, wide c) { return _mm256_fmadd_pd(a, b, c); }
+#include "vec_float.h"
 /* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m256 v[4];

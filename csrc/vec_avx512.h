@@ -14,20 +14,15 @@ enum { TILE_ROWS = 14 };
 
 #if REAL_BITS == 32
 typedef __m512 vec;
+typedef __m512d wide;
 typedef __mmask16 mask;
 enum { LANES = 16, TRANSPOSED = 4 };
 #define V(op) _mm512_##op##_ps
-#define BITS(op) _mm512_##op##_epi32
-#define TO_BITS _mm512_castps_si512
-#define FROM_BITS _mm512_castsi512_ps
 #else
 typedef __m512d vec;
 typedef __mmask8 mask;
 enum { LANES = 8, TRANSPOSED = 2 };
 #define V(op) _mm512_##op##_pd
-#define BITS(op) _mm512_##op##_epi64
-#define TO_BITS _mm512_castpd_si512
-#define FROM_BITS _mm512_castsi512_pd
 #endif
 
 #include "vec_x86.h"
@@ -39,24 +34,14 @@ static inline void store_first(real *p, vec v, mask m) { V(mask_storeu)(p, m, v)
 static inline vec where_negative(vec x, vec a, vec b) {
     return _mm512_mask_blend_ps(_mm512_movepi32_mask(_mm512_castps_si512(x)), b, a);
 }
-static inline void store_double(double *d, vec v) {
-    _mm512_storeu_pd(d, _mm512_cvtps_pd(_mm512_castps512_ps256(v)));
-    _mm512_storeu_pd(d + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)));
+static inline wide widen_low(vec v) { return _mm512_cvtps_pd(_mm512_castps512_ps256(v)); }
+static inline wide widen_high(vec v) { return _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1)); }
+static inline vec narrow(wide low, wide high) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
 }
-static inline void add_double(double *d, vec v) {
-    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
-    _mm512_storeu_pd(d, _mm512_add_pd(_mm512_loadu_pd(d), low));
-    _mm512_storeu_pd(d + 8, _mm512_add_pd(_mm512_loadu_pd(d + 8), high));
-}
-static inline void add_squares(double *d, vec v) {
-    __m512d low = _mm512_cvtps_pd(_mm512_castps512_ps256(v)), high = _mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
-    _mm512_storeu_pd(d, _mm512_fmadd_pd(low, low, _mm512_loadu_pd(d)));
-    _mm512_storeu_pd(d + 8, _mm512_fmadd_pd(high, high, _mm512_loadu_pd(d + 8)));
-}
-static inline vec load_double(const double *d) {
-    __m256 low = _mm512_cvtpd_ps(_mm512_loadu_pd(d)), high = _mm512_cvtpd_ps(_mm512_loadu_pd(d + 8));
-    return _mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
-}
+static inline wide wide_fmadd(wide a, wide b, wide c) { return _mm512_fmadd_pd(a, b, c); }
+static inline wide wide_muladd(wide a, wide b, wide c) { return _mm512_fmadd_pd(a, b, c); }
+#include "vec_float.h"
 /* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m512 v[4];

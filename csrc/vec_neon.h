@@ -13,18 +13,13 @@ enum { TILE_ROWS = 12 };
 
 #if REAL_BITS == 32
 typedef float32x4_t vec;
+typedef float64x2_t wide;
 enum { LANES = 4, TRANSPOSED = 4 };
 #define V(op) op##_f32
-#define FROM_BITS vreinterpretq_f32_u32
-#define TO_BITS vreinterpretq_u32_f32
-#define SHIFT vshlq_n_u32
 #else
 typedef float64x2_t vec;
 enum { LANES = 2, TRANSPOSED = 2 };
 #define V(op) op##_f64
-#define FROM_BITS vreinterpretq_f64_u64
-#define TO_BITS vreinterpretq_u64_f64
-#define SHIFT vshlq_n_u64
 #endif
 typedef ptrdiff_t mask; /* NEON has no masked access: the number of lanes, copied one by one */
 
@@ -53,26 +48,16 @@ static inline vec fnmadd(vec a, vec b, vec c) { return V(vfmsq)(c, a, b); }
 static inline vec fmsub(vec a, vec b, vec c) { return V(vfmaq)(V(vnegq)(c), a, b); }
 static inline vec muladd(vec a, vec b, vec c) { return V(vfmaq)(c, a, b); }
 static inline vec max_or_nan(vec a, vec b) { return V(vmaxq)(a, b); }
+static inline vec min_or_nan(vec a, vec b) { return V(vminq)(a, b); }
 static inline vec minus_abs(vec a) { return V(vnegq)(V(vabsq)(a)); }
 static inline vec where_negative(vec x, vec a, vec b) { return V(vbslq)(V(vcltzq)(x), a, b); }
-static inline vec exponent_of(vec a) { return FROM_BITS(SHIFT(TO_BITS(a), EXPONENT_BITS)); }
 #if REAL_BITS == 32
-static inline void store_double(double *d, vec v) {
-    vst1q_f64(d, vcvt_f64_f32(vget_low_f32(v)));
-    vst1q_f64(d + 2, vcvt_high_f64_f32(v));
-}
-static inline void add_double(double *d, vec v) {
-    vst1q_f64(d, vaddq_f64(vld1q_f64(d), vcvt_f64_f32(vget_low_f32(v))));
-    vst1q_f64(d + 2, vaddq_f64(vld1q_f64(d + 2), vcvt_high_f64_f32(v)));
-}
-static inline void add_squares(double *d, vec v) {
-    float64x2_t low = vcvt_f64_f32(vget_low_f32(v)), high = vcvt_high_f64_f32(v);
-    vst1q_f64(d, vfmaq_f64(vld1q_f64(d), low, low));
-    vst1q_f64(d + 2, vfmaq_f64(vld1q_f64(d + 2), high, high));
-}
-static inline vec load_double(const double *d) {
-    return vcvt_high_f32_f64(vcvt_f32_f64(vld1q_f64(d)), vld1q_f64(d + 2));
-}
+static inline wide widen_low(vec v) { return vcvt_f64_f32(vget_low_f32(v)); }
+static inline wide widen_high(vec v) { return vcvt_high_f64_f32(v); }
+static inline vec narrow(wide low, wide high) { return vcvt_high_f32_f64(vcvt_f32_f64(low), high); }
+static inline wide wide_fmadd(wide a, wide b, wide c) { return vfmaq_f64(c, a, b); }
+static inline wide wide_muladd(wide a, wide b, wide c) { return vfmaq_f64(c, a, b); }
+#include "vec_float.h"
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     float32x4x2_t a = vtrnq_f32(load(row[0] + column), load(row[1] + column));
     float32x4x2_t b = vtrnq_f32(load(row[2] + column), load(row[3] + column));

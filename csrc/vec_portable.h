@@ -12,15 +12,16 @@ enum { TILE_ROWS = 4 };
 
 #if REAL_BITS == 32
 enum { LANES = 4, TRANSPOSED = 4 };
-typedef uint32_t bits;
 #define FMA fmaf
 #else
 enum { LANES = 2, TRANSPOSED = 2 };
-typedef uint64_t bits;
 #define FMA fma
 #endif
 
 typedef real vec __attribute__((vector_size(16)));
+#if REAL_BITS == 32
+typedef double wide __attribute__((vector_size(16))); /* half a vec in float64 */
+#endif
 typedef ptrdiff_t mask;
 
 #define EACH_LANE for (int i = 0; i < LANES; i++)
@@ -54,7 +55,7 @@ static inline vec mul(vec a, vec b) { return a * b; }
 static inline vec quotient(vec a, vec b) { return a / b; }
 
 /* a b + c, c - a b and a b - c, each rounded once on every ISA (by the C library where the CPU has no FMA): the sigmoid
- * needs the exact error of a product. */
+ * needs the exact error of a product, or all of it. */
 static inline vec fmadd(vec a, vec b, vec c) {
     EACH_LANE c[i] = FMA(a[i], b[i], c[i]);
     return c;
@@ -63,7 +64,7 @@ static inline vec fnmadd(vec a, vec b, vec c) { return fmadd(-a, b, c); }
 static inline vec fmsub(vec a, vec b, vec c) { return fmadd(a, b, -c); }
 
 /* a b + c in a sum of products: rounded once where the CPU has FMA. Where it has not, a fused operation would take the
- * C library a hundred times as long, so here alone the product is rounded too. */
+ * C library a hundred times as long, so in muladd and wide_muladd alone the product is rounded too. */
 #if defined(FP_FAST_FMA) || defined(__FMA__)
 static inline vec muladd(vec a, vec b, vec c) { return fmadd(a, b, c); }
 #else
@@ -75,6 +76,11 @@ static inline vec max_or_nan(vec a, vec b) {
     EACH_LANE a[i] = a[i] > b[i] ? a[i] : b[i];
     return a;
 }
+/* The smaller of a and b; b where b is NaN. */
+static inline vec min_or_nan(vec a, vec b) {
+    EACH_LANE a[i] = a[i] < b[i] ? a[i] : b[i];
+    return a;
+}
 static inline vec minus_abs(vec a) {
     EACH_LANE a[i] = a[i] > 0 ? -a[i] : a[i];
     return a;
@@ -84,24 +90,24 @@ static inline vec where_negative(vec x, vec a, vec b) {
     EACH_LANE a[i] = x[i] < 0 ? a[i] : b[i];
     return a;
 }
-/* The number whose exponent field is the low bits of a's significand: a power of two. */
-static inline vec exponent_of(vec a) {
-    bits u[LANES];
-    memcpy(u, &a, sizeof u);
-    EACH_LANE u[i] <<= EXPONENT_BITS;
-    memcpy(&a, u, sizeof u);
-    return a;
-}
-/* LANES doubles at d: set to v, added v to, added v**2 to; and rounded to a vec. */
 #if REAL_BITS == 32
-static inline void store_double(double *d, vec v) { EACH_LANE d[i] = (double)v[i]; }
-static inline void add_double(double *d, vec v) { EACH_LANE d[i] += (double)v[i]; }
-static inline void add_squares(double *d, vec v) { EACH_LANE d[i] += (double)v[i] * (double)v[i]; } /* product exact */
-static inline vec load_double(const double *d) {
-    real lanes[LANES];
-    EACH_LANE lanes[i] = (real)d[i];
-    return load(lanes);
+/* The lower and the upper half of a vec in float64, back again (each rounded once), and fmadd and muladd for them; their
+ * other arithmetic is by C's operators. */
+static inline wide widen_low(vec v) { return (wide){(double)v[0], (double)v[1]}; }
+static inline wide widen_high(vec v) { return (wide){(double)v[2], (double)v[3]}; }
+static inline vec narrow(wide low, wide high) {
+    return (vec){(float)low[0], (float)low[1], (float)high[0], (float)high[1]};
 }
+static inline wide wide_fmadd(wide a, wide b, wide c) { return (wide){fma(a[0], b[0], c[0]), fma(a[1], b[1], c[1])}; }
+#if defined(FP_FAST_FMA) || defined(__FMA__)
+static inline wide wide_muladd(wide a, wide b, wide c) { return wide_fmadd(a, b, c); }
+#else
+static inline wide wide_muladd(wide a, wide b, wide c) { return a * b + c; }
+#endif
+#endif
+/* LANES doubles at d: set to v, added v to, added v**2 to; and rounded to a vec. For float64 a wide is a vec. */
+#if REAL_BITS == 32
+#include "vec_float.h"
 #else
 #include "vec_double.h"
 #endif

@@ -1,4 +1,4 @@
-/* The vector verbs that AVX2 and AVX-512 name alike: V(op) is the intrinsic for a vec, BITS(op) that for its bits. */
+/* The vector verbs that AVX2 and AVX-512 name alike: V(op) is the intrinsic for a vec. */
 
 static inline vec load(const real *p) { return V(loadu)(p); }
 static inline void store(real *p, vec v) { V(storeu)(p, v); }
@@ -14,5 +14,5 @@ static inline vec fnmadd(vec a, vec b, vec c) { return V(fnmadd)(a, b, c); }
 static inline vec fmsub(vec a, vec b, vec c) { return V(fmsub)(a, b, c); }
 static inline vec muladd(vec a, vec b, vec c) { return V(fmadd)(a, b, c); }
 static inline vec max_or_nan(vec a, vec b) { return V(max)(a, b); }
+static inline vec min_or_nan(vec a, vec b) { return V(min)(a, b); }
 static inline vec minus_abs(vec a) { return V(or)(a, V(set1)((real)-0.0)); }
-static inline vec exponent_of(vec a) { return FROM_BITS(BITS(slli)(TO_BITS(a), EXPONENT_BITS)); }

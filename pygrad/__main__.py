@@ -1,4 +1,7 @@
-"""The command line: ``pygrad``, ``pygrad verify FILE.npz``, ``pygrad info``; the same as ``python -m pygrad``."""
+"""The command line: ``pygrad``, ``pygrad verify FILE.npz``, ``pygrad saturation``, ``pygrad info``.
+
+The same as ``python -m pygrad``.
+"""
 
 import argparse
 import json
@@ -8,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pygrad import config, verification
+from pygrad import config, saturation, verification
 from pygrad.verification import BadInputError, Verification
 
 
@@ -93,6 +96,22 @@ def _verify(arguments: argparse.Namespace) -> int:
     return 0 if result.agrees else 1
 
 
+def _saturation(arguments: argparse.Namespace) -> int:
+    results = saturation.saturation()
+    agrees = all(result.agrees for result in results)
+    if arguments.json:
+        print(json.dumps({"agrees": agrees, "errors": [vars(result) for result in results]}, indent=2))
+        return 0 if agrees else 1
+    libraries = ["pygrad"] if results[0].torch is None else ["pygrad", "PyTorch"]
+    print("largest relative error of the gradients of sigmoid(x w + b) in float32\n")
+    print("  y" + "".join(f"  {f'{library} {name}':>10}" for library in libraries for name in saturation.GRADIENTS))
+    for result in results:
+        errors = (*result.pygrad, *(result.torch or ()))
+        print(f"{result.y:3}" + "".join(f"  {error:10.1e}" for error in errors))
+    print(f"\npygrad's are rounding errors of the sums: {'yes' if agrees else 'NO'}")
+    return 0 if agrees else 1
+
+
 def _info(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(config.config(), indent=2))
@@ -124,6 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{', '.join(verification.NAMES)} to compare with",
     )
     verify.set_defaults(run=_verify)
+    saturated = commands.add_parser("saturation", parents=[shared], help="digits that gradients keep far from y = 0")
+    saturated.description = "Compute gradients of a saturated layer by pygrad, and by PyTorch where it is installed."
+    saturated.set_defaults(run=_saturation)
     info = commands.add_parser("info", parents=[shared], help="version, instruction set, threads, compiler, NumPy")
     info.set_defaults(run=_info)
     parsed = parser.parse_args(arguments)

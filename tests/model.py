@@ -1,9 +1,11 @@
 """A scalar model of the kernels' arithmetic, written with fma, that they are held to bit for bit.
 
 It works on whole arrays for speed only: every element goes through the same scalar operations, in the order that
-csrc/matmul.inc, csrc/sigmoid.inc and csrc/dense.inc document. It knows nothing of tiles, vectors or panels.
+csrc/matmul.inc, csrc/sigmoid.inc and csrc/dense.inc document. It knows nothing of tiles, vectors or panels. The sigmoid
+in float32 and its slope are correctly rounded, so that the exact value is all that there is to say.
 """
 
+from decimal import Decimal, localcontext
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,18 +14,15 @@ Array: TypeAlias = np.ndarray[Any, Any]
 
 BLOCK, GROUP_BLOCKS, SEGMENT, LANES = 256, 8, 256, 16
 
-LIMIT = {np.float32: 104.0, np.float64: 746.0}
-LN2 = {
-    np.float32: (float.fromhex("0x1.62e4p-1"), float.fromhex("0x1.7f7d1cp-20")),
-    np.float64: (float.fromhex("0x1.62e42fefa38p-1"), float.fromhex("0x1.ef35793c7673p-45")),
-}
-LOG2_E = {np.float32: float.fromhex("0x1.715476p+0"), np.float64: float.fromhex("0x1.71547652b82fep+0")}
-EXPM1_TAIL = {
-    np.float32: "0x1.a0f87p-13 0x1.6d110ep-10 0x1.1110f6p-7 0x1.55551ap-5 0x1.555556p-3 0x1p-1",
-    np.float64: "0x1.1f66e19b630d7p-29 0x1.af38ad617009fp-26 0x1.27e4e1f3a2503p-22 0x1.71de0dacd6939p-19 "
-    "0x1.a01a01a47b3fbp-16 0x1.a01a01a7c4839p-13 0x1.6c16c16c167e1p-10 0x1.11111111109b3p-7 0x1.5555555555555p-5 "
-    "0x1.5555555555556p-3 0x1p-1",
-}
+NEAR_TIE = 2.0**-44
+
+LIMIT = 746.0
+LN2_HIGH, LN2_LOW = float.fromhex("0x1.62e42fefa38p-1"), float.fromhex("0x1.ef35793c7673p-45")
+LOG2_E = float.fromhex("0x1.71547652b82fep+0")
+EXPM1_TAIL = (
+    "0x1.1f66e19b630d7p-29 0x1.af38ad617009fp-26 0x1.27e4e1f3a2503p-22 0x1.71de0dacd6939p-19 0x1.a01a01a47b3fbp-16 "
+    "0x1.a01a01a7c4839p-13 0x1.6c16c16c167e1p-10 0x1.11111111109b3p-7 0x1.5555555555555p-5 0x1.5555555555556p-3 0x1p-1"
+)
 
 
 def _two_sum(a: Array, b: Array) -> tuple[Array, Array]:
@@ -89,46 +88,74 @@ def in_groups(blocks: list[Array]) -> Array:
     return in_order([in_order(blocks[i : i + GROUP_BLOCKS]) for i in range(0, len(blocks), GROUP_BLOCKS)])
 
 
-def sigmoid_both(y: Array) -> tuple[Array, Array]:
-    """The steps of csrc/sigmoid.inc, for s(y) and s(-y) of finite y."""
-    dtype: Any = y.dtype.type
-    one, zero = dtype(1), dtype(0)
-    ln2_high, ln2_low = (dtype(part) for part in LN2[dtype])
-    z = np.maximum(dtype(-LIMIT[dtype]), -np.abs(y))
-    rounding = dtype(1.5 * 2.0 ** (np.finfo(dtype).nmant))
-    n = fma(z, dtype(LOG2_E[dtype]), rounding) - rounding
-    rh = fma(-n, ln2_high, z)
-    rl = n * -ln2_low
+def sigmoid_and_slope(y: Array) -> tuple[Array, Array]:
+    """Return s(y) and s'(y) = s(y) s(-y)."""
+    return _correctly_rounded(y) if y.dtype == np.float32 else _compensated(y)
+
+
+def _correctly_rounded(y: Array) -> tuple[Array, Array]:
+    """In float32: by float64, whose error is far below NEAR_TIE, and nearer to a tie by 60 digits."""
+    e = np.exp(-np.abs(y.astype(np.float64)))
+    small, large = e / (1 + e), 1 / (1 + e)
+    z, slope = (_rounded(value, y, which) for which, value in enumerate((np.where(y < 0, small, large), small * large)))
+    return z, slope
+
+
+def _rounded(value: Array, y: Array, which: int) -> Array:
+    below, above = (np.ravel(value * factor).astype(np.float32) for factor in (1 - NEAR_TIE, 1 + NEAR_TIE))
+    for index in np.flatnonzero(below < above):  # not where y is NaN
+        if exact(float(y.flat[index]))[which] > tie(float(below[index]), float(above[index])):
+            below[index] = above[index]
+    return below.reshape(y.shape)
+
+
+def exact(y: float) -> tuple[Decimal, Decimal]:
+    """Return s(y) and s'(y) to 60 digits."""
+    with localcontext(prec=64):
+        e = Decimal(-abs(y)).exp()
+        return (e if y < 0 else 1) / (1 + e), e / (1 + e) ** 2
+
+
+def tie(a: float, b: float) -> Decimal:
+    """Return the point halfway between two neighbours in float32: a double, so that nothing is rounded."""
+    return Decimal((a + b) / 2)
+
+
+def _compensated(y: Array) -> tuple[Array, Array]:
+    """In float64: the steps of csrc/sigmoid.inc, for finite y."""
+    t = np.maximum(-LIMIT, -np.abs(y))
+    rounding = 1.5 * 2.0**52
+    n = fma(t, LOG2_E, rounding) - rounding
+    rh = fma(-n, LN2_HIGH, t)
+    rl = n * -LN2_LOW
     r = rh + rl
-    q = np.full_like(r, zero)
-    for coefficient in EXPM1_TAIL[dtype].split():
-        q = fma(q, r, dtype(float.fromhex(coefficient)))
-    a = one + rh
-    a_low = rh - (a - one)
+    q = np.zeros_like(r)
+    for coefficient in EXPM1_TAIL.split():
+        q = fma(q, r, float.fromhex(coefficient))
+    a = 1 + rh
+    a_low = rh - (a - 1)
     b = fma(r * r, q, rl)
     eh = a + b
     el = (b - (eh - a)) + a_low
     exponent = n.astype(np.int32)
     sh, sl = np.ldexp(eh, exponent), np.ldexp(el, exponent)
-    dh = one + sh
-    dl = (sh - (dh - one)) + sl
-    i = one / dh
-    rho = fma(-i, dl, fma(-i, dh, one))
+    dh = 1 + sh
+    dl = (sh - (dh - 1)) + sl
+    i = 1 / dh
+    rho = fma(-i, dl, fma(-i, dh, 1.0))
     large = fma(i, rho, i)
     h = eh * i
     h_low = fma(eh, i, -h)
     small = np.ldexp(h + (fma(h, rho, el * i) + h_low), exponent)
-    negative = y < 0
-    return np.where(negative, small, large), np.where(negative, large, small)
+    return np.where(y < 0, small, large), small * large
 
 
 def sigmoid(y: Array) -> Array:
-    return sigmoid_both(y)[0]
+    return sigmoid_and_slope(y)[0]
 
 
 def sigmoid_backward(dz: Array, y: Array) -> Array:
-    positive, negative = sigmoid_both(y)
-    dy: Array = dz * (positive * negative)
+    dy: Array = dz * sigmoid_and_slope(y)[1]
     return dy
 
 

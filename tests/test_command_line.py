@@ -70,6 +70,15 @@ def test_main_job_notices_a_wrong_result(
     assert re.search(rf"^{re.escape(name)} .* DIFFERS$", capsys.readouterr().out, flags=re.M)
 
 
+def test_saturation() -> None:
+    done = _run("saturation")
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[-1].endswith("yes")
+    result = json.loads(_run("saturation", "--json").stdout)
+    assert result["agrees"]
+    assert [row["y"] for row in result["errors"]] == [-85, -60, -20, -8, 8, 20, 60, 85]
+
+
 def test_info() -> None:
     done = _run("info")
     assert done.returncode == 0

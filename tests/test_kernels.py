@@ -114,23 +114,20 @@ def test_sigmoid_is_within_one_ulp(isa: str, dtype: str) -> None:
     assert (np.diff(z[:200_001]) >= 0).all()
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_scalar_model_has_the_kernels_constants(dtype: str) -> None:
+def test_the_scalar_model_has_the_kernels_constants() -> None:
     """The last bit of a coefficient changes one result in 10**5: too few for the comparison to notice."""
-    name = {"float32": "real_f32.h", "float64": "real_f64.h"}[dtype]
-    header = (Path(__file__).parents[1] / "csrc" / name).read_text(encoding="utf-8")
-    kind = np.dtype(dtype).type
+    header = (Path(__file__).parents[1] / "csrc" / "real_f64.h").read_text(encoding="utf-8")
     constants = {
-        "EXPM1_TAIL": model.EXPM1_TAIL[kind].split(),
-        "LN2_HIGH": [model.LN2[kind][0].hex()],
-        "LN2_LOW": [model.LN2[kind][1].hex()],
-        "LOG2_E": [model.LOG2_E[kind].hex()],
+        "EXPM1_TAIL": [float.fromhex(coefficient) for coefficient in model.EXPM1_TAIL.split()],
+        "LN2_HIGH": [model.LN2_HIGH],
+        "LN2_LOW": [model.LN2_LOW],
+        "LOG2_E": [model.LOG2_E],
     }
     for macro, expected in constants.items():
         definition = re.search(rf"#define {macro}\b((?:.*\\\n)*.*)", header)
         assert definition
         found = re.findall(r"0x[0-9a-f.]+p[-+]\d+", definition[1])
-        assert [float.fromhex(f) for f in found] == [float.fromhex(e) for e in expected]
+        assert [float.fromhex(f) for f in found] == expected
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
