@@ -1,4 +1,4 @@
-"""The command line: ``pygrad``, ``pygrad verify FILE.npz``, ``pygrad info``; the same as ``python -m pygrad``."""
+"""The command line: ``pygrad``, or ``python -m pygrad``, alone or with ``verify FILE.npz``, ``info`` or ``bench``."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pygrad import config, verification
+from pygrad import bench, config, verification
 from pygrad.verification import BadInputError, Verification
 
 
@@ -126,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verify.set_defaults(run=_verify)
     info = commands.add_parser("info", parents=[shared], help="version, instruction set, threads, compiler, NumPy")
     info.set_defaults(run=_info)
+    bench.add_command(commands)
     parsed = parser.parse_args(arguments)
     parsed.json = getattr(parsed, "json", False)
     try:
