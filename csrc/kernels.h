@@ -13,6 +13,12 @@
     X(dense_sigmoid_backward)                                                                                          \
     X(dense_sigmoid_value_and_grad)
 
+/* What measures the machine, built for every ISA and dtype as the kernels are. */
+#define PROBE_LIST(X)                                                                                                  \
+    X(probe_muladd)                                                                                                    \
+    X(probe_copy)                                                                                                      \
+    X(probe_read)
+
 /* A matrix to read or to write: element (i,j) is p[i * rs + j * cs]; strides count elements. One that is `far` is larger
  * than a cache, and is read or written for the first time, so that the order of accesses matters. Kernels work on
  * matrices; pygrad.c reduces arrays of more dimensions to them. Kernels return a pg_status; shapes are those of pygrad.h. */
@@ -39,6 +45,9 @@
         int (*dense_sigmoid_value_and_grad)(ptrdiff_t rows, ptrdiff_t inner, ptrdiff_t columns, source_##T x,          \
                                             source_##T w, source_##T b, target_##T dx, target_##T dw, target_##T db,   \
                                             double *loss);                                                             \
+        double (*probe_muladd)(ptrdiff_t rounds);                                                                      \
+        void (*probe_copy)(ptrdiff_t n, const real *from, real *to);                                                   \
+        double (*probe_read)(ptrdiff_t n, const real *from);                                                           \
     };
 
 DECLARE_KERNELS(f32, float)

@@ -53,6 +53,15 @@ int pg_dense_sigmoid_backward_f64(pg_array dz, pg_array x, pg_array w, pg_array 
 double pg_dense_sigmoid_value_and_grad_f32(pg_array x, pg_array w, pg_array b, pg_array dx, pg_array dw, pg_array db);
 double pg_dense_sigmoid_value_and_grad_f64(pg_array x, pg_array w, pg_array b, pg_array dx, pg_array dw, pg_array db);
 
+/* What the machine can do, for `pygrad bench`: rounds of multiply-adds in registers (returns their flop), a copy of n
+ * contiguous elements past the caches where the ISA has such stores, a pass of reading (returns the sum). */
+double pg_probe_muladd_f32(ptrdiff_t rounds);
+double pg_probe_muladd_f64(ptrdiff_t rounds);
+void pg_probe_copy_f32(ptrdiff_t n, const float *from, float *to);
+void pg_probe_copy_f64(ptrdiff_t n, const double *from, double *to);
+double pg_probe_read_f32(ptrdiff_t n, const float *from);
+double pg_probe_read_f64(ptrdiff_t n, const double *from);
+
 /* Names separated by spaces: the kernels; the ISAs that were built, best first. */
 const char *pg_kernel_names(void);
 const char *pg_isas_built(void);

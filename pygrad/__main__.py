@@ -1,6 +1,6 @@
-"""The command line: ``pygrad``, ``pygrad verify FILE.npz``, ``pygrad saturation``, ``pygrad info``.
+"""The command line: ``pygrad``, or ``python -m pygrad``.
 
-The same as ``python -m pygrad``.
+Alone, or with ``verify FILE.npz``, ``saturation``, ``info`` or ``bench``.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pygrad import config, saturation, verification
+from pygrad import bench, config, saturation, verification
 from pygrad.verification import BadInputError, Verification
 
 
@@ -148,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     saturated.set_defaults(run=_saturation)
     info = commands.add_parser("info", parents=[shared], help="version, instruction set, threads, compiler, NumPy")
     info.set_defaults(run=_info)
+    bench.add_command(commands)
     parsed = parser.parse_args(arguments)
     parsed.json = getattr(parsed, "json", False)
     try:

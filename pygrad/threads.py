@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 
 from pygrad.config import __version__, lib
 
-__all__ = ["get_num_threads", "register_with_threadpoolctl", "set_num_threads"]
+__all__ = ["get_num_threads", "register_with_threadpoolctl", "set_num_threads", "usable_cpus"]
 
 _MOST = 1024
 
@@ -69,7 +69,7 @@ def _cgroup_cpus(membership: Path = Path("/proc/self/cgroup"), root: Path = Path
     return least
 
 
-def _cpus() -> int:
+def usable_cpus() -> int:
     """Return the number of CPUs that the process may use."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = _cgroup_cpus()
@@ -79,7 +79,7 @@ def _cpus() -> int:
 def _choose() -> None:
     text = os.environ.get("PYGRAD_NUM_THREADS")
     try:
-        set_num_threads(_cpus() if text is None else int(text))
+        set_num_threads(usable_cpus() if text is None else int(text))
     except (ValueError, RuntimeError):
         raise ValueError(
             f"PYGRAD_NUM_THREADS={text!r}: expected a number of threads from 1 to {_MOST}; or unset PYGRAD_NUM_THREADS "
