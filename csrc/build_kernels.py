@@ -13,7 +13,7 @@ header = (FOLDER / "pygrad.h").read_text(encoding="utf-8")
 declarations = "".join(line for line in header.splitlines(keepends=True) if not line.startswith("#"))
 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
-FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0", "-Wall", "-Wextra"]
+FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0", "-Wall", "-Wextra"]
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)

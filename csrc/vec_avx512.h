@@ -45,6 +45,7 @@ static inline wide wide_muladd(wide a, wide b, wide c) { return _mm512_fmadd_pd(
 /* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m512 v[4];
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         v[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + column));
         v[i] = _mm512_mask_broadcast_f32x4(v[i], 0x00f0, _mm_loadu_ps(row[4 + i] + column));
@@ -66,6 +67,7 @@ static inline vec where_negative(vec x, vec a, vec b) {
 /* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m512d v[2];
+#pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
         v[i] = _mm512_castpd128_pd512(_mm_loadu_pd(row[i] + column));
         v[i] = _mm512_mask_broadcast_f64x2(v[i], 0x0c, _mm_loadu_pd(row[2 + i] + column));
