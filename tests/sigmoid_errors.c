@@ -31,6 +31,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dispatch.h"
 #include "pygrad.h"
 
 #define ERROR 0x1p-90
@@ -156,14 +157,15 @@ static void float32(uint64_t part, uint64_t parts, uint64_t step) {
             exact[SLOPE][n] = exact[SLOPE][n + 1] = rounded_to_float(slope, SLOPE, y[n]);
             before = t;
         }
-        const ptrdiff_t shape[] = {n}, stride[] = {sizeof(float)};
+        const source_f32 from = {y, n, 1, false}, weights = {ones, n, 1, false};
+        const target_f32 to = {z, n, 1, false};
         for (int k = 0; k < isa_count; k++) {
             pg_use_isa(isa[k]);
             for (int f = 0; f < FUNCTIONS; f++) {
                 if (f == SIGMOID)
-                    pg_sigmoid_f32(1, shape, y, stride, z, stride);
+                    pg_kernels_f32->sigmoid(1, n, from, to);
                 else
-                    pg_sigmoid_backward_f32(1, shape, ones, stride, y, stride, z, stride);
+                    pg_kernels_f32->sigmoid_backward(1, n, weights, from, to);
                 for (int i = 0; i < numbers; i++) {
                     const struct exact *const x = &exact[f][i];
                     const double error = fabs(((double)z[i] - x->value.hi) - x->value.lo) / x->ulp;
@@ -186,7 +188,7 @@ static void float64_chunk(int n, const double *y, double *errors) {
         ones[i] = 1;
         errors[i] = 0;
     }
-    const ptrdiff_t shape[] = {n}, stride[] = {sizeof(double)};
+    const source_f64 from = {y, n, 1, false}, weights = {ones, n, 1, false};
     static struct dd exact[FUNCTIONS][CHUNK];
     for (int i = 0; i < n; i++) {
         struct dd large, small;
@@ -195,8 +197,8 @@ static void float64_chunk(int n, const double *y, double *errors) {
     }
     for (int k = 0; k < isa_count; k++) {
         pg_use_isa(isa[k]);
-        pg_sigmoid_f64(1, shape, y, stride, z[SIGMOID], stride);
-        pg_sigmoid_backward_f64(1, shape, ones, stride, y, stride, z[SLOPE], stride);
+        pg_kernels_f64->sigmoid(1, n, from, (target_f64){z[SIGMOID], n, 1, false});
+        pg_kernels_f64->sigmoid_backward(1, n, weights, from, (target_f64){z[SLOPE], n, 1, false});
         for (int f = 0; f < FUNCTIONS; f++)
             for (int i = 0; i < n; i++) {
                 int exponent;
