@@ -569,6 +569,21 @@ def test_instruction_sets_give_the_same_bits() -> None:
         config.use_isa(before)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(300, 2600, 40), (59, 5000, 70), (5, 4300, 600), (300, 4100, 3), (285, 700, 90)])
+def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], dtype: type, isa: str) -> None:
+    """Sums of several groups, in shapes whose last rows are computed another way than those before."""
+    m, k, n = shape
+    random = np.random.default_rng(m)
+    a, b = random.standard_normal((m, k)).astype(dtype), random.standard_normal((k, n)).astype(dtype)
+    c = kernels.matmul(a, b)
+    rows = [0, m // 2, m - 1]
+    assert same_bits(kernels.matmul(a[-20:], b), c[-20:])
+    if isa in FUSED_ISAS:
+        columns = [0, n - 1]
+        assert same_bits(model.matmul(a[rows], b[:, columns]), c[np.ix_(rows, columns)])
+
+
 def test_many_threads_at_once_and_a_forked_child() -> None:
     """Sizes with scratch on the stack and on the heap; results are those of one thread."""
     kernel = KERNELS["dense_sigmoid_value_and_grad"]
