@@ -18,7 +18,7 @@
 #include "pygrad.h"
 
 enum {
-    LOOKS = 2000,          /* before sleep: 20 to 80 microseconds */
+    LOOKS = 10000,         /* before sleep: 100 to 400 microseconds */
     STACK = 1024 * 1024,   /* bytes: the largest frame of a kernel is 60 KB */
     WORTH_A_THREAD = 15000 /* nanoseconds of work, several times a wake-up */
 };
