@@ -15,14 +15,16 @@ Gradients may be accumulated into the same leaf by backward calls in several thr
 under a lock, so none is lost; the order of additions, and with it the last bit, is then that of the threads.
 """
 
+import enum
 import heapq
 import itertools
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+from numpy import empty
 
 from pygrad import kernels
 
@@ -31,12 +33,22 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Edge: TypeAlias = "Node | Tensor | None"
+Source: TypeAlias = "Node | Leaf | None"
 Backward: TypeAlias = Callable[["Node", Array], Sequence[Array | None]]
 
-Contribution: TypeAlias = "tuple[Node | Tensor, int, Array]"
+Contribution: TypeAlias = "tuple[Node | Tensor, int, Array]"  # to whom, the age of the node it is from, the gradient
 
 _ONES = {kind: np.ones((), kind).tobytes() for kind in (np.dtype(np.float32), np.dtype(np.float64))}
-_ENDS = ("SigmoidBackward0", "DivBackward0", "SumBackward0", "MeanBackward0")
+_LAYER = ("AddBackward0", "MmBackward0")
+_LOSS = ("PowBackward0", "SigmoidBackward0", *_LAYER)
+_CHAINS = {
+    "SigmoidBackward0": _LAYER,
+    "SumBackward0": _LOSS,
+    "MeanBackward0": _LOSS,
+    "DivBackward0": ("SumBackward0", *_LOSS),
+}
+"""What the fused kernel does: chains of operations, by the last one, each on the first operand of the one before."""
+
 now = itertools.count(1).__next__
 """Return the time, which goes on with every call."""
 
@@ -49,6 +61,18 @@ class _Mode(threading.local):
 
 mode = _Mode()
 """Whether this thread records operations (``mode.recording``)."""
+
+pauses: list[object] = []
+"""What has stopped the recording in some thread; while there is nothing, no thread need ask its mode."""
+
+
+class Leaf(enum.Enum):
+    """Where the gradient of a leaf goes: nowhere else."""
+
+    LEAF = 0
+
+
+LEAF: Final = Leaf.LEAF
 
 
 class Node:
@@ -95,27 +119,24 @@ class Node:
                 )
         return self.saved
 
-    def free(self) -> None:
-        """Drop what was saved; an operation that saved nothing can be gone through again."""
-        if self.saved:
-            self.saved = None
 
-
-def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]:
+def run(root: Node, seed: Array, retain_graph: bool) -> dict["Tensor", Array]:
     """Give the gradient ``seed`` to ``root`` and return what reaches each leaf: arrays that belong to nobody else."""
-    # what has come for a node or leaf so far, with the age of the node that it stands for
-    waiting: dict[Node | Tensor, list[tuple[int, Array]]] = {}
+    waiting: dict[Node | Tensor, list[Contribution]] = {}  # what has come for a node or leaf so far
     newest: list[tuple[int, Node]] = []
     node, gradient = root, seed
     while True:
         if node.retained is not None:
             _retain(node.retained(), gradient)
-        parts = _run_fused(node, gradient, retain_graph) if node.name_ in _ENDS else None
-        for edge, age, part in parts or _run_alone(node, gradient, retain_graph):
+        contributions = _run_fused(node, gradient, retain_graph) if node.name_ in _CHAINS else None
+        if contributions is None:
+            contributions = _run_alone(node, gradient, retain_graph)
+        for contribution in contributions:
+            edge = contribution[0]
             if edge in waiting:
-                waiting[edge].append((age, part))
+                waiting[edge].append(contribution)
             else:
-                waiting[edge] = [(age, part)]
+                waiting[edge] = [contribution]
                 if type(edge) is Node:
                     heapq.heappush(newest, (-edge.age, edge))
         if not newest:
@@ -125,7 +146,7 @@ def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]
     gradients: dict[Tensor, Array] = {}
     given = {id(seed)}  # and the arrays in gradients
     for leaf, contributions in waiting.items():
-        total = contributions[0][1] if len(contributions) == 1 else _sum(contributions)
+        total = _sum(contributions)
         if total.base is not None or id(total) in given:
             total = total.copy()
         given.add(id(total))
@@ -133,13 +154,14 @@ def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]
     return gradients
 
 
-def _sum(parts: list[tuple[int, Array]]) -> Array:
+def _sum(contributions: list[Contribution]) -> Array:
     """Return the sum of contributions, those of newer nodes first: the order is that of one node after the other."""
-    if len(parts) > 1:
-        parts.sort(key=lambda part: -part[0])
-    total = parts[0][1]
-    for _, part in parts[1:]:
-        total = total + part
+    total = contributions[0][2]
+    if len(contributions) > 1:
+        contributions.sort(key=lambda contribution: -contribution[1])
+        total = contributions[0][2]
+        for _, _, part in contributions[1:]:
+            total = total + part
     return total if type(total) is np.ndarray else np.asarray(total)
 
 
@@ -147,12 +169,13 @@ def accumulate(gradients: dict["Tensor", Array]) -> None:
     """Add gradients, which belong to nobody else, to those that the leaves have."""
     with _accumulation:
         for leaf, part in gradients.items():
-            if not leaf._requires_grad:
+            if leaf._source is None:
                 continue  # since it was recorded, that was changed
-            if leaf._grad is None:
+            before = leaf._grad
+            if before is None:
                 leaf._grad = leaf._wrap(part)
             else:
-                leaf._grad._change(leaf._grad._array + part)
+                before._change(before._array + part)
 
 
 def _retain(tensor: "Tensor | None", gradient: Array) -> None:
@@ -164,12 +187,19 @@ def _retain(tensor: "Tensor | None", gradient: Array) -> None:
 def _run_alone(node: Node, gradient: Array, retain_graph: bool) -> list[Contribution]:
     parts = node.backward(node, gradient)
     if not retain_graph:
-        node.free()
+        _free((node,))
     return [
         (edge, node.age, part)
         for edge, part in zip(node.edges, parts, strict=True)
         if edge is not None and part is not None
     ]
+
+
+def _free(nodes: Sequence[Node]) -> None:
+    """Drop what was saved; an operation that saved nothing can be gone through again."""
+    for node in nodes:
+        if node.saved:
+            node.saved = None
 
 
 def _only_use(edge: Edge, name: str) -> Node | None:
@@ -185,22 +215,16 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
     The bits are those of one node after the other.
     """
     nodes = [node]
-    layer: Node | None = node
-    power: Node | None = None
-    if node.name_ != "SigmoidBackward0":
-        total: Node | None = node
-        if node.name_ == "DivBackward0":
-            total = _only_use(node.edges[0], "SumBackward0")
-            if node.edges[1] is not None or node.info is not None:
-                return None
-        power = _only_use(total.edges[0], "PowBackward0") if total else None
-        layer = _only_use(power.edges[0], "SigmoidBackward0") if power and power.info == 2 else None
-        if total is None or power is None or layer is None:
+    for name in _CHAINS[node.name_]:
+        made = _only_use(nodes[-1].edges[0], name)
+        if made is None:
             return None
-        nodes += (total, power, layer)
-    added = _only_use(layer.edges[0], "AddBackward0") if layer else None
-    product = _only_use(added.edges[0], "MmBackward0") if added else None
-    if layer is None or added is None or product is None or layer.info[0] > layer.age:
+        nodes.append(made)
+    layer, added, product = nodes[-3:]
+    power = None if layer is node else nodes[-4]
+    if layer.info[0] > layer.age or (power is not None and power.info != 2):
+        return None
+    if node.name_ == "DivBackward0" and (node.edges[1] is not None or node.info is not None):
         return None
     _, y = layer.arrays()
     x, w = product.arrays()
@@ -213,6 +237,7 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
         if of_bias is None or of_product != (shape, kind) or of_bias[1] is not kind:
             return None
         shape = of_bias[0]
+    columns = w.shape[1]
     ones = _only_use(bias, "MmBackward0")
     if ones is not None and ones.edges[0] is None and shape == y.shape:
         a, b = ones.arrays()
@@ -220,9 +245,8 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
             return None
         bias, giver, shape = ones.edges[1], ones, b.shape
         nodes.append(ones)
-    elif shape not in ((w.shape[1],), (1, w.shape[1])) or shape == y.shape:
+    elif shape not in ((columns,), (1, columns)) or shape == y.shape:
         return None
-    nodes += (added, product)
     if power is not None:
         if node.name_ == "DivBackward0":
             gradient = gradient / node.arrays()[1]
@@ -231,18 +255,17 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
         (z,) = power.arrays()
         gradient = gradient * (z + z)
     x_edge, w_edge = product.edges
-    dx = None if x_edge is None else np.empty(x.shape, kind)
-    dw = None if w_edge is None else np.empty(w.shape, kind)
-    db = None if bias is None else np.empty(shape, kind)
+    dx = None if x_edge is None else empty(x.shape, kind)
+    dw = None if w_edge is None else empty(w.shape, kind)
+    db = None if bias is None else empty(shape, kind)
     kernels.layer_gradients(kernels.REALS[kind], gradient, x, w, y, (dx, dw, db))
     if not retain_graph:
-        for done in nodes:
-            done.free()
-    parts: list[Any] = []
-    if dx is not None:
-        parts.append((x_edge, product.age, dx))
-    if dw is not None:
-        parts.append((w_edge, product.age, dw))
-    if db is not None:
-        parts.append((bias, giver.age, db))
-    return parts
+        _free(nodes)
+    contributions: list[Contribution] = []
+    if x_edge is not None and dx is not None:
+        contributions.append((x_edge, product.age, dx))
+    if w_edge is not None and dw is not None:
+        contributions.append((w_edge, product.age, dw))
+    if bias is not None and db is not None:
+        contributions.append((bias, giver.age, db))
+    return contributions

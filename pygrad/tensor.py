@@ -9,16 +9,17 @@ import functools
 import inspect
 import math
 import operator
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+from numpy import empty, ndarray
 
 from pygrad import kernels
-from pygrad.engine import Edge, Node, accumulate, mode, now, run
+from pygrad.engine import LEAF, Edge, Node, Source, accumulate, mode, now, pauses, run
+from pygrad.kernels import REALS
 from pygrad.printing import text_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -53,6 +54,7 @@ _DTYPES = {kind.numpy: kind for kind in (bool_, int64, float32, float64)}
 _FLOAT32, _FLOAT64 = float32.numpy, float64.numpy
 _NUMBERS = (bool, int, float)
 _ONES = {kind: np.ones((), kind) for kind in (_FLOAT32, _FLOAT64)}
+_NEVER = [0]  # a time of the last change
 
 
 class Size(tuple[int, ...]):
@@ -88,13 +90,12 @@ def _left_out(what: str) -> NoReturn:
 class Tensor:
     """An array that remembers how it was computed. Made by `tensor`, `zeros`, `ones`, `from_numpy` and operations."""
 
-    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_node", "_requires_grad")
+    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_source")
     __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     __hash__ = object.__hash__
 
     _array: Array
-    _node: Node | None
-    _requires_grad: bool
+    _source: Source  # where its gradient goes: to the node that made it, to itself (LEAF), or nowhere (None)
     _grad: "Tensor | None"
     _changed: list[int]  # when it was last changed in place; shared by all Tensors on the same memory
 
@@ -104,9 +105,8 @@ class Tensor:
     @staticmethod
     def _wrap(array: Array, changed: list[int] | None = None) -> "Tensor":
         self = _new(Tensor)
-        self._array = array if type(array) is np.ndarray else np.asarray(array)
-        self._node = None
-        self._requires_grad = False
+        self._array = array if type(array) is ndarray else np.asarray(array)
+        self._source = None
         self._grad = None
         self._changed = [0] if changed is None else changed
         return self
@@ -149,9 +149,9 @@ class Tensor:
         return len(self._array)
 
     def __repr__(self) -> str:
-        name = self._node.name() if self._node else None
+        name = self.grad_fn.name() if self.grad_fn else None
         default = self.dtype in (float32, int64, bool_)
-        return text_of(self._array, None if default else repr(self.dtype), name, self._requires_grad)
+        return text_of(self._array, None if default else repr(self.dtype), name, self.requires_grad)
 
     def __format__(self, specification: str) -> str:
         return format(self.item(), specification) if self.ndim == 0 else object.__format__(self, specification)
@@ -161,11 +161,11 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on it are recorded, so that its gradient can be computed."""
-        return self._requires_grad
+        return self._source is not None
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if self._node is not None:
+        if not self.is_leaf:
             if not value:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
@@ -174,7 +174,7 @@ class Tensor:
             return
         if value and not self.dtype.is_floating_point:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        self._requires_grad = bool(value)
+        self._source = LEAF if value else None
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
         """Set requires_grad and return the Tensor."""
@@ -184,17 +184,17 @@ class Tensor:
     @property
     def grad_fn(self) -> Node | None:
         """The operation that made it; None for a leaf."""
-        return self._node
+        return None if self._source is LEAF else self._source
 
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user and not by a recorded operation."""
-        return self._node is None
+        return self._source is None or self._source is LEAF
 
     @property
     def grad(self) -> "Tensor | None":
         """The gradient accumulated by `backward`; None before the first."""
-        if self._grad is None and self._node is not None and not self.retains_grad:
+        if self._grad is None and not self.is_leaf and not self.retains_grad:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
                 "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated for "
@@ -226,14 +226,14 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on a Tensor that is no leaf."""
-        return self._node is not None and self._node.retained is not None
+        return self.grad_fn is not None and self.grad_fn.retained is not None
 
     def retain_grad(self) -> None:
         """Have `backward` set grad although this is no leaf."""
-        if not self._requires_grad:
+        if self._source is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self._node is not None:
-            self._node.retained = weakref.ref(self)
+        if self.grad_fn is not None:
+            self.grad_fn.retained = weakref.ref(self)
 
     def backward(
         self,
@@ -255,7 +255,8 @@ class Tensor:
             _left_out("backward(create_graph=True)")
         if inputs is not None:
             _left_out("backward(inputs=...)")
-        if not self._requires_grad:
+        source = self._source
+        if source is None:
             raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
         if gradient is None:
             if self._array.size != 1:
@@ -270,10 +271,10 @@ class Tensor:
                     f"{self.shape}."
                 )
             seed = gradient._array.astype(self._array.dtype, copy=False)
-        if self._node is None:
+        if source is LEAF:
             accumulate({self: seed.copy()})
-            return
-        _quiet.call_nested(_backward, self._node, seed, bool(retain_graph))
+        else:
+            accumulate(_quiet().run(run, source, seed, bool(retain_graph)))
 
     def detach(self) -> "Tensor":
         """Return a Tensor on the same memory that is no part of the graph."""
@@ -297,7 +298,7 @@ class Tensor:
 
     def numpy(self) -> Array:
         """Return an ndarray on the same memory."""
-        if self._requires_grad:
+        if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._array.view()
 
@@ -305,7 +306,7 @@ class Tensor:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **keywords: Any) -> Any:
-        if self._requires_grad:
+        if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return self._array.__dlpack__(**keywords)
 
@@ -330,16 +331,16 @@ class Tensor:
         return bool(self.item())
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self._array, self._requires_grad)
+        return _rebuild, (self._array, self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
-        if self._node is not None:
+        if not self.is_leaf:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment."
             )
         if id(self) not in memo:
-            copy = _rebuild(self._array.copy(), self._requires_grad)
+            copy = _rebuild(self._array.copy(), self.requires_grad)
             copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
             memo[id(self)] = copy
         result: Tensor = memo[id(self)]
@@ -557,10 +558,6 @@ class Tensor:
         return self
 
 
-def _backward(root: Node, seed: Array, retain_graph: bool) -> None:
-    accumulate(run(root, seed, retain_graph=retain_graph))
-
-
 class no_grad:
     """Context, or decorator, in which operations of this thread are not recorded."""
 
@@ -572,11 +569,13 @@ class no_grad:
         return self if function is None else self(function)
 
     def __enter__(self) -> None:
+        pauses.append(self)
         self._before = mode.recording
         mode.recording = False
 
     def __exit__(self, *_: object) -> None:
         mode.recording = self._before
+        pauses.remove(self)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``function``, run without recording."""
@@ -730,9 +729,6 @@ def _rebuild(array: Array, requires_grad: bool) -> Tensor:
 # Operations: each computes, and records how its gradient is computed
 
 
-_wrap = Tensor._wrap
-
-
 def _record(
     array: Array,
     name: str,
@@ -748,29 +744,33 @@ def _record(
     ``saved`` is what backward reads and frees; ``watched`` are the ``_changed`` of what must not change until then.
     ``info`` is kept. ``changed`` is the result's own.
     """
-    result = _wrap(array, changed)
-    if mode.recording:
+    result = _new(Tensor)
+    result._array = array if type(array) is ndarray else np.asarray(array)
+    result._grad = None
+    result._changed = [0] if changed is None else changed
+    result._source = None
+    if not pauses or mode.recording:
         edges: list[Edge] = []
+        recorded = False
         for t in inputs:
-            if t is None or not t._requires_grad:
-                edges.append(None)
-                continue
-            result._requires_grad = True
-            edge = t._node
-            if edge is None:
-                edges.append(t)
-            else:
-                edge.consumers += 1
-                edges.append(edge)
-        if result._requires_grad:
-            result._node = Node(name, backward, edges, saved, watched, info)
+            edge: Any = None if t is None else t._source
+            if edge is not None:
+                recorded = True
+                if edge is LEAF:
+                    edge = t
+                else:
+                    edge.consumers += 1
+            edges.append(edge)
+        if recorded:
+            result._source = Node(name, backward, edges, saved, watched, info)
     return result
 
 
 def _view(base: Tensor, array: Array, name: str, backward: Callable[[Node, Array], Sequence[Array | None]]) -> Tensor:
     """Return a Tensor on memory of ``base``; unrecorded, it is a leaf that requires a gradient if the base does."""
     view = _record(array, name, backward, (base,), changed=base._changed)
-    view._requires_grad = base._requires_grad
+    if view._source is None and base._source is not None:
+        view._source = LEAF
     return view
 
 
@@ -786,8 +786,8 @@ def _watched(left: Tensor | None, a: Any, right: Tensor | None, b: Any) -> tuple
 
 
 def _named(t: Tensor, name: str | None) -> Tensor:
-    if name and t._node is not None:
-        t._node.name_ = name
+    if name and t.grad_fn is not None:
+        t.grad_fn.name_ = name
     return t
 
 
@@ -837,13 +837,14 @@ def _need_tensor(function: str, value: Any) -> None:
 def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]:
     """Return both operands in the dtype of the result, a Python number as an array too, and their Tensors."""
     if type(a) is Tensor:
+        left = a._array
+        kind = left.dtype
         if type(b) is Tensor:
-            if a._array.dtype is b._array.dtype:
-                return a._array, b._array, a, b
-        elif type(b) is float or type(b) is int:
-            kind = a._array.dtype
-            if kind is _FLOAT64 or (kind is _FLOAT32 and -1e38 < b < 1e38):
-                return a._array, np.array(b, kind), a, None
+            right = b._array
+            if kind is right.dtype:
+                return left, right, a, b
+        elif (type(b) is float or type(b) is int) and ((kind is _FLOAT32 and -1e38 < b < 1e38) or kind is _FLOAT64):
+            return left, np.array(b, kind), a, None
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         raise TypeError(f"expected a Tensor, not {type(a).__name__} and {type(b).__name__}")
     values, tensors = [], []
@@ -854,7 +855,7 @@ def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]
         tensors.append(value if isinstance(value, Tensor) else None)
     kind = _result_dtype(*values)
     arrays = [
-        v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.call(np.array, v, kind) for v in values
+        v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet().run(np.array, v, kind) for v in values
     ]
     return arrays[0], arrays[1], tensors[0], tensors[1]
 
@@ -869,39 +870,19 @@ def _broadcast(a: Any, b: Any) -> None:
             )
 
 
-class _Quiet(threading.local):
-    """Runs a function without NumPy's warnings of overflow and the like, which torch does not give.
+_QUIET = contextvars.Context()
+_QUIET.run(np.seterr, all="ignore")
+_quiet = _QUIET.copy
+"""Return a context in which NumPy does not warn of overflow and the like, as torch does not.
 
-    ``call(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2 keeps
-    the error state in a context variable, and here is a context that has it set, one per thread.
-    """
-
-    call: Callable[..., Any]
-
-    def __init__(self) -> None:
-        self.call = contextvars.Context().run
-        self.call(np.seterr, all="ignore")
-
-    def call_nested(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Do the same for a function that may itself use ``call``: a context cannot be entered twice."""
-        call = self.call
-        self.call = _call
-        try:
-            return call(function, *arguments)
-        finally:
-            self.call = call
-
-
-def _call(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-    return function(*arguments, **keywords)
-
-
-_quiet = _Quiet()
+``_quiet().run(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2
+keeps the error state in a context variable.
+"""
 
 
 def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Array:
     try:
-        result = _quiet.call(function, a, b)
+        result = _quiet().run(function, a, b)
     except ValueError:
         _broadcast(a, b)
         raise
@@ -972,11 +953,12 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     if alpha != 1 or alpha is True:
         other = _scaled(other, alpha, input, other)
     a, b, left, right = _operands(input, other)
-    if left is None or right is None or a.dtype.kind != "f":
+    real = REALS.get(a.dtype)
+    if left is None or right is None or real is None:
         result = _elementwise(np.add, a, b)
     else:
         try:
-            result = kernels.add(a, b)
+            result = kernels.total(real, a, b)
         except ValueError:
             _broadcast(a, b)
             raise
@@ -1016,7 +998,7 @@ def _reciprocal(input: Tensor) -> Tensor:
 
 
 def _needs(t: Tensor | None) -> bool:
-    return t is not None and t._requires_grad
+    return t is not None and t._source is not None
 
 
 def _mul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
@@ -1067,7 +1049,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
             result, "DivBackward2", lambda node, g: [_to(g * 0, node.info, i) for i in (0, 1)], (left, right),
             info=_sides(result, left, right),
         )  # fmt: skip
-    if a.dtype.kind != "f":
+    if a.dtype not in REALS:
         a, b = _in_float(a), _in_float(b)
     result = _elementwise(np.true_divide, a, b)
     saved = (a if _needs(right) else None, b)
@@ -1100,13 +1082,13 @@ def pow(input: Any, exponent: Any) -> Tensor:
     """Return input ** exponent, broadcast; one of both may be a number."""
     if isinstance(input, Tensor) and isinstance(exponent, _NUMBERS):
         a = input._array
-        if a.dtype.kind != "f":
+        if a.dtype not in REALS:
             a = _operands(input, exponent)[0]
             if a.dtype.kind == "b":
                 _left_out("a power of bools")
             if exponent < 0 and a.dtype.kind != "f":
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
-        result = _quiet.call(operator.pow, a, exponent)
+        result = _quiet().run(operator.pow, a, exponent)
         return _record(result, "PowBackward0", _pow_scalar_backward, (input,), (a,), exponent, (input._changed,))
     a, b, left, right = _operands(input, exponent)
     if a.dtype.kind == "b":
@@ -1163,7 +1145,7 @@ def _sum_backward(node: Node, g: Array) -> tuple[Array]:
     return (_spread(g, *node.info),)
 
 
-_total = np.add.reduce
+_total: Callable[..., Any] = np.add.reduce
 
 
 def sum(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
@@ -1172,12 +1154,13 @@ def sum(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -
         _need_tensor("sum", input)
     a = input._array
     if dim is ... and keepdim is False and not left_out:
-        result = np.empty((), a.dtype if a.dtype.kind == "f" else np.int64)
-        _quiet.call(_total, a, None, None, result)
+        kind = a.dtype
+        result = empty((), kind if kind in REALS else np.int64)
+        _quiet().run(_total, a, None, None, result)
         return _record(result, "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
     _check_reduction("sum", dim, keepdim, left_out)
     axes = _axes(dim, a.ndim)
-    result = np.asarray(_quiet.call(a.sum, axes, keepdims=keepdim))
+    result = np.asarray(_quiet().run(a.sum, axes, keepdims=keepdim))
     return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
 
 
@@ -1198,7 +1181,7 @@ def mean(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) 
         )
     axes = None if dim is ... else _axes(dim, a.ndim)
     count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
-    result = _elementwise(np.true_divide, _quiet.call(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
+    result = _elementwise(np.true_divide, _quiet().run(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
     name = "MeanBackward0" if axes is None else "MeanBackward1"
     return _record(result, name, _mean_backward, (input,), info=(a.shape, axes, count))
 
@@ -1215,7 +1198,7 @@ def sigmoid(input: Tensor) -> Tensor:
     if type(input) is not Tensor:
         _need_tensor("sigmoid", input)
     y = _in_float(input._array)
-    z = kernels.sigmoid(y)
+    z = kernels.sigmoids(REALS[y.dtype], y)
     changed = [0]
     return _record(z, "SigmoidBackward0", _sigmoid_backward, (input,), (z, y), input._changed, (changed,), changed)
 
@@ -1240,14 +1223,18 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
         _need_tensor("mm", input)
         _need_tensor("mm", mat2)
     a, b = input._array, mat2._array
+    kind = a.dtype
     try:
-        result = kernels.matmul(a, b)
-    except (TypeError, ValueError):
+        result = kernels.product(REALS[kind], a, b) if kind is b.dtype else kernels.matmul(a, b)
+    except (KeyError, TypeError, ValueError):
         if a.ndim != 2 or b.ndim != 2:
             raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix") from None
         _check_product(input, mat2)
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_by(a)} and {_by(b)})") from None
-    watched = _watched(input, a if mat2._requires_grad else None, mat2, b if input._requires_grad else None)
+    watched = (
+        input._changed if mat2._source is not None else _NEVER,
+        mat2._changed if input._source is not None else _NEVER,
+    )
     return _record(result, "MmBackward0", _mm_backward, (input, mat2), (a, b), None, watched)
 
 
@@ -1317,7 +1304,7 @@ def matmul(input: Any, other: Any) -> Tensor:
     _broadcast(np.empty(a2.shape[:-2]), np.empty(b2.shape[:-2]))
     result = _product(a2, b2)
     result = result.reshape(_matmul_shape(result.shape, a.ndim == 1, b.ndim == 1))
-    watched = _watched(left, a if right._requires_grad else None, right, b if left._requires_grad else None)
+    watched = _watched(left, a if right._source is not None else None, right, b if left._source is not None else None)
     return _record(
         result, _matmul_name(left, right), _matmul_backward, (left, right),
         (a, b), ((a.shape, a.dtype), (b.shape, b.dtype)), watched,
@@ -1339,7 +1326,7 @@ def _matmul_name(a: Tensor, b: Tensor) -> str:
         return "DotBackward0" if a.ndim == 1 else "MvBackward0"
     if a.ndim == 1 and b.ndim == 2:
         return "SqueezeBackward4"
-    if a.ndim == 2 and a._requires_grad:
+    if a.ndim == 2 and a.requires_grad:
         return "CloneBackward0" if a.numel() and b.numel() else "TransposeBackward0"
     return "UnsafeViewBackward0"
 
@@ -1357,7 +1344,7 @@ def dense_sigmoid(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         _need_tensor("dense_sigmoid", value)
     arrays = (x._array, w._array, b._array)
     y = None
-    if mode.recording and (x._requires_grad or w._requires_grad or b._requires_grad):
+    if mode.recording and (x.requires_grad or w.requires_grad or b.requires_grad):
         y = np.empty((*arrays[0].shape[:1], *arrays[1].shape[1:]), arrays[0].dtype)
     try:
         z = kernels.dense_sigmoid(*arrays, preactivation=y)
@@ -1379,9 +1366,9 @@ def _compare(function: Callable[[Any, Any], Any], a: Tensor, b: Any) -> Any:
 def _check_in_place(t: Tensor, other: Any) -> None:
     if not mode.recording:
         return
-    if t._node is None and t._requires_grad:
+    if t._source is LEAF:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if t._requires_grad or (isinstance(other, Tensor) and other._requires_grad):
+    if t.requires_grad or (isinstance(other, Tensor) and other.requires_grad):
         _left_out("an in-place operation that is recorded; do it under no_grad(), or not in place:")
 
 
