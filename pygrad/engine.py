@@ -18,6 +18,7 @@ under a lock, so none is lost; the order of additions, and with it the last bit,
 import enum
 import heapq
 import itertools
+import math
 import threading
 import weakref
 from collections.abc import Callable, Sequence
@@ -146,7 +147,7 @@ def run(root: Node, seed: Array, retain_graph: bool) -> dict["Tensor", Array]:
     gradients: dict[Tensor, Array] = {}
     given = {id(seed)}  # and the arrays in gradients
     for leaf, contributions in waiting.items():
-        total = _sum(contributions)
+        total = _sum(contributions) if len(contributions) > 1 else contributions[0][2]
         if total.base is not None or id(total) in given:
             total = total.copy()
         given.add(id(total))
@@ -156,12 +157,11 @@ def run(root: Node, seed: Array, retain_graph: bool) -> dict["Tensor", Array]:
 
 def _sum(contributions: list[Contribution]) -> Array:
     """Return the sum of contributions, those of newer nodes first: the order is that of one node after the other."""
-    total = contributions[0][2]
     if len(contributions) > 1:
         contributions.sort(key=lambda contribution: -contribution[1])
-        total = contributions[0][2]
-        for _, _, part in contributions[1:]:
-            total = total + part
+    total = contributions[0][2]
+    for _, _, part in contributions[1:]:
+        total = total + part
     return total if type(total) is np.ndarray else np.asarray(total)
 
 
@@ -228,36 +228,35 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
         return None
     _, y = layer.arrays()
     x, w = product.arrays()
-    kind = y.dtype
-    if x.dtype is not kind or w.dtype is not kind:
-        return None
-    bias, giver, shape = added.edges[1], added, y.shape
+    kind, shape = y.dtype, y.shape
+    bias, giver, bias_shape = added.edges[1], added, shape
     if added.info is not None:
         of_product, of_bias = added.info
         if of_bias is None or of_product != (shape, kind) or of_bias[1] is not kind:
             return None
-        shape = of_bias[0]
-    columns = w.shape[1]
+        bias_shape = of_bias[0]
     ones = _only_use(bias, "MmBackward0")
-    if ones is not None and ones.edges[0] is None and shape == y.shape:
+    if ones is not None and ones.edges[0] is None and bias_shape == shape:
         a, b = ones.arrays()
         if len(b) != 1 or a.tobytes() != _ONES[kind] * len(a):
             return None
-        bias, giver, shape = ones.edges[1], ones, b.shape
+        bias, giver, bias_shape = ones.edges[1], ones, b.shape
         nodes.append(ones)
-    elif shape not in ((columns,), (1, columns)) or shape == y.shape:
+    elif bias_shape not in (shape[1:], (1, *shape[1:])) or bias_shape == shape:
         return None
     if power is not None:
+        gradient = gradient[()]
         if node.name_ == "DivBackward0":
-            gradient = gradient / node.arrays()[1]
+            gradient = gradient / node.arrays()[1][()]
         elif node.name_ == "MeanBackward0":
-            gradient = gradient / gradient.dtype.type(node.info[2])
+            gradient = gradient / kind.type(node.info[2])
         (z,) = power.arrays()
-        gradient = gradient * (z + z)
+        doubled = gradient + gradient  # times z that is gradient * (z + z), unless it overflows
+        gradient = z * doubled if math.isfinite(doubled) else gradient * (z + z)
     x_edge, w_edge = product.edges
     dx = None if x_edge is None else empty(x.shape, kind)
     dw = None if w_edge is None else empty(w.shape, kind)
-    db = None if bias is None else empty(shape, kind)
+    db = None if bias is None else empty(bias_shape, kind)
     kernels.layer_gradients(kernels.REALS[kind], gradient, x, w, y, (dx, dw, db))
     if not retain_graph:
         _free(nodes)

@@ -834,17 +834,20 @@ def _need_tensor(function: str, value: Any) -> None:
         raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(value).__name__}")
 
 
-def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]:
-    """Return both operands in the dtype of the result, a Python number as an array too, and their Tensors."""
+def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None, bool]:
+    """Return both operands in the dtype of the result, a Python number as an array too, and their Tensors.
+
+    The last says that gradients have the shape and dtype of these Tensors as they come; if not, `_sides` is asked.
+    """
     if type(a) is Tensor:
         left = a._array
         kind = left.dtype
         if type(b) is Tensor:
             right = b._array
             if kind is right.dtype:
-                return left, right, a, b
+                return left, right, a, b, left.shape == right.shape
         elif (type(b) is float or type(b) is int) and ((kind is _FLOAT32 and -1e38 < b < 1e38) or kind is _FLOAT64):
-            return left, np.array(b, kind), a, None
+            return left, np.array(b, kind), a, None, True
     if not isinstance(a, Tensor) and not isinstance(b, Tensor):
         raise TypeError(f"expected a Tensor, not {type(a).__name__} and {type(b).__name__}")
     values, tensors = [], []
@@ -857,7 +860,7 @@ def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]
     arrays = [
         v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet().run(np.array, v, kind) for v in values
     ]
-    return arrays[0], arrays[1], tensors[0], tensors[1]
+    return arrays[0], arrays[1], tensors[0], tensors[1], False
 
 
 def _broadcast(a: Any, b: Any) -> None:
@@ -880,13 +883,12 @@ keeps the error state in a context variable.
 """
 
 
-def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Array:
+def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     try:
-        result = _quiet().run(function, a, b)
+        return _quiet().run(function, a, b)
     except ValueError:
         _broadcast(a, b)
         raise
-    return result if type(result) is np.ndarray else np.asarray(result)
 
 
 def _summed_to(g: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
@@ -944,7 +946,7 @@ def _scaled(other: Any, alpha: Number, *operands: Any) -> Any:
         raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
     if not isinstance(other, Tensor):
         return other * alpha
-    a, b, source, _ = _operands(other, alpha)
+    a, b, source, *_ = _operands(other, alpha)
     return _record(_elementwise(np.multiply, a, b), "MulBackward0", lambda _, g: (g * b,), (source,))
 
 
@@ -952,7 +954,7 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
     """Return input + alpha * other, broadcast."""
     if alpha != 1 or alpha is True:
         other = _scaled(other, alpha, input, other)
-    a, b, left, right = _operands(input, other)
+    a, b, left, right, alike = _operands(input, other)
     real = REALS.get(a.dtype)
     if left is None or right is None or real is None:
         result = _elementwise(np.add, a, b)
@@ -962,7 +964,9 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
         except ValueError:
             _broadcast(a, b)
             raise
-    return _record(result, "AddBackward0", _add_backward, (left, right), (), _sides(result, left, right))
+    return _record(
+        result, "AddBackward0", _add_backward, (left, right), (), None if alike else _sides(result, left, right)
+    )
 
 
 def _sub_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
@@ -979,9 +983,11 @@ def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
             )
     if alpha != 1 or isinstance(alpha, bool):
         other = _scaled(other, alpha, input, other)
-    a, b, left, right = _operands(input, other)
+    a, b, left, right, alike = _operands(input, other)
     result = _elementwise(np.subtract, a, b)
-    return _record(result, "SubBackward0", _sub_backward, (left, right), (), _sides(result, left, right))
+    return _record(
+        result, "SubBackward0", _sub_backward, (left, right), (), None if alike else _sides(result, left, right)
+    )
 
 
 def _reciprocal(input: Tensor) -> Tensor:
@@ -1008,11 +1014,11 @@ def _mul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
 
 def mul(input: Any, other: Any) -> Tensor:
     """Return input * other, broadcast."""
-    a, b, left, right = _operands(input, other)
+    a, b, left, right, alike = _operands(input, other)
     result = _elementwise(np.multiply, a, b)
     saved = (a if _needs(right) else None, b if _needs(left) else None)
     return _record(
-        result, "MulBackward0", _mul_backward, (left, right), saved, _sides(result, left, right),
+        result, "MulBackward0", _mul_backward, (left, right), saved, None if alike else _sides(result, left, right),
         _watched(left, saved[0], right, saved[1]),
     )  # fmt: skip
 
@@ -1023,7 +1029,7 @@ def _div_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
     return numerator, None if a is None else _to(-g * ((a / b) / b), node.info, 1)
 
 
-def _rounded_quotient(a: Any, b: Any, mode: str) -> Array:
+def _rounded_quotient(a: Any, b: Any, mode: str) -> Any:
     """Return a / b rounded toward zero or down, in the dtype of a."""
     if a.dtype.kind == "b":
         _left_out("a rounded quotient of bools")
@@ -1038,7 +1044,7 @@ def _rounded_quotient(a: Any, b: Any, mode: str) -> Array:
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Return input / other, broadcast; of integers in float32. The gradient of a rounded quotient is 0."""
-    a, b, left, right = _operands(input, other)
+    a, b, left, right, alike = _operands(input, other)
     if rounding_mode is not None:
         if rounding_mode not in ("trunc", "floor"):
             raise RuntimeError(
@@ -1047,15 +1053,15 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         result = _rounded_quotient(a, b, rounding_mode)
         return _record(
             result, "DivBackward2", lambda node, g: [_to(g * 0, node.info, i) for i in (0, 1)], (left, right),
-            info=_sides(result, left, right),
+            info=None if alike else _sides(result, left, right),
         )  # fmt: skip
     if a.dtype not in REALS:
         a, b = _in_float(a), _in_float(b)
     result = _elementwise(np.true_divide, a, b)
     saved = (a if _needs(right) else None, b)
     return _record(
-        result, "DivBackward0", _div_backward, (left, right), saved, _sides(result, left, right),
-        _watched(left, saved[0], right, b),
+        result, "DivBackward0", _div_backward, (left, right), saved, None if alike else _sides(result, left, right),
+        () if right is None else _watched(left, saved[0], right, b),
     )  # fmt: skip
 
 
@@ -1090,14 +1096,14 @@ def pow(input: Any, exponent: Any) -> Tensor:
                 raise RuntimeError("Integers to negative integer powers are not allowed.")
         result = _quiet().run(operator.pow, a, exponent)
         return _record(result, "PowBackward0", _pow_scalar_backward, (input,), (a,), exponent, (input._changed,))
-    a, b, left, right = _operands(input, exponent)
+    a, b, left, right, alike = _operands(input, exponent)
     if a.dtype.kind == "b":
         _left_out("a power of bools")
     result = _elementwise(np.power, a, b)
     name = "PowBackward1" if left is not None else "PowBackward2"
     changed = [0]
     return _record(
-        result, name, _pow_backward, (left, right), (a, b, result), _sides(result, left, right),
+        result, name, _pow_backward, (left, right), (a, b, result), None if alike else _sides(result, left, right),
         (*_watched(left, a, right, b), changed), changed,
     )  # fmt: skip
 
