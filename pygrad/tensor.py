@@ -4,6 +4,8 @@ What the subset leaves out raises an error that says so. It computes with `pygra
 additions, sigmoids) and NumPy (all other elementwise arithmetic), and differentiates with `pygrad.engine`.
 """
 
+from __future__ import annotations
+
 import contextvars
 import functools
 import inspect
@@ -69,10 +71,10 @@ class Size(tuple[int, ...]):
         part = super().__getitem__(index)
         return Size(part) if isinstance(index, slice) else part
 
-    def __add__(self, other: Any) -> "Size":
+    def __add__(self, other: Any) -> Size:
         return Size(super().__add__(other))
 
-    def __mul__(self, times: Any) -> "Size":
+    def __mul__(self, times: Any) -> Size:
         return Size(super().__mul__(times))
 
     def numel(self) -> int:
@@ -85,645 +87,6 @@ _new = object.__new__
 
 def _left_out(what: str) -> NoReturn:
     raise NotImplementedError(f"{what} is not in pygrad's subset of PyTorch")
-
-
-class Tensor:
-    """An array that remembers how it was computed. Made by `tensor`, `zeros`, `ones`, `from_numpy` and operations."""
-
-    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_source")
-    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
-    __hash__ = object.__hash__
-
-    _array: Array
-    _source: Source  # where its gradient goes: to the node that made it, to itself (LEAF), or nowhere (None)
-    _grad: "Tensor | None"
-    _changed: list[int]  # when it was last changed in place; shared by all Tensors on the same memory
-
-    def __init__(self, *_: object, **__: object) -> None:
-        _left_out("the constructor Tensor(...); use tensor(data)")
-
-    @staticmethod
-    def _wrap(array: Array, changed: list[int] | None = None) -> "Tensor":
-        self = _new(Tensor)
-        self._array = array if type(array) is ndarray else np.asarray(array)
-        self._source = None
-        self._grad = None
-        self._changed = [0] if changed is None else changed
-        return self
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Tensor.{name} is not in pygrad's subset of PyTorch")
-
-    # What it is
-
-    @property
-    def shape(self) -> Size:
-        """The number of elements along each dimension."""
-        return Size(self._array.shape)
-
-    @property
-    def dtype(self) -> dtype:
-        """The element type."""
-        return _DTYPES[self._array.dtype]
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    def dim(self) -> int:
-        """Return the number of dimensions."""
-        return self._array.ndim
-
-    def numel(self) -> int:
-        """Return the number of elements."""
-        return self._array.size
-
-    def size(self, dim: int | None = None) -> Any:
-        """Return the shape, or the number of elements along one dimension."""
-        return self.shape if dim is None else self._array.shape[_dimension(dim, self.ndim)]
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise TypeError("len() of a 0-d tensor")
-        return len(self._array)
-
-    def __repr__(self) -> str:
-        name = self.grad_fn.name() if self.grad_fn else None
-        default = self.dtype in (float32, int64, bool_)
-        return text_of(self._array, None if default else repr(self.dtype), name, self.requires_grad)
-
-    def __format__(self, specification: str) -> str:
-        return format(self.item(), specification) if self.ndim == 0 else object.__format__(self, specification)
-
-    # The graph
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether operations on it are recorded, so that its gradient can be computed."""
-        return self._source is not None
-
-    @requires_grad.setter
-    def requires_grad(self, value: bool) -> None:
-        if not self.is_leaf:
-            if not value:
-                raise RuntimeError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
-                    "in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
-                )
-            return
-        if value and not self.dtype.is_floating_point:
-            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        self._source = LEAF if value else None
-
-    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
-        """Set requires_grad and return the Tensor."""
-        self.requires_grad = requires_grad
-        return self
-
-    @property
-    def grad_fn(self) -> Node | None:
-        """The operation that made it; None for a leaf."""
-        return None if self._source is LEAF else self._source
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether it was made by the user and not by a recorded operation."""
-        return self._source is None or self._source is LEAF
-
-    @property
-    def grad(self) -> "Tensor | None":
-        """The gradient accumulated by `backward`; None before the first."""
-        if self._grad is None and not self.is_leaf and not self.retains_grad:
-            warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
-                "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated for "
-                "a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: "Tensor | None") -> None:
-        if value is not None:
-            if not isinstance(value, Tensor):
-                raise TypeError(
-                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
-                )
-            if value._array.shape != self._array.shape:
-                raise RuntimeError(
-                    f"assigned grad has data of a different size: {list(value.shape)}, not {list(self.shape)}"
-                )
-            if value._array.dtype != self._array.dtype:
-                raise RuntimeError(f"assigned grad has dtype {value.dtype}, expected {self.dtype}")
-        self._grad = value
-
-    @grad.deleter
-    def grad(self) -> None:
-        self._grad = None
-
-    @property
-    def retains_grad(self) -> bool:
-        """Whether `retain_grad` was called on a Tensor that is no leaf."""
-        return self.grad_fn is not None and self.grad_fn.retained is not None
-
-    def retain_grad(self) -> None:
-        """Have `backward` set grad although this is no leaf."""
-        if self._source is None:
-            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.grad_fn is not None:
-            self.grad_fn.retained = weakref.ref(self)
-
-    def backward(
-        self,
-        gradient: "Tensor | None" = None,
-        retain_graph: bool | None = None,
-        create_graph: bool = False,
-        inputs: object = None,
-    ) -> None:
-        """Add the gradient of this Tensor by every leaf that it depends on to the leaf's grad.
-
-        Parameters
-        ----------
-        gradient
-            The gradient by this Tensor, of its shape; a scalar needs none.
-        retain_graph
-            Keep what was saved, so that backward can be called again.
-        """
-        if create_graph:
-            _left_out("backward(create_graph=True)")
-        if inputs is not None:
-            _left_out("backward(inputs=...)")
-        source = self._source
-        if source is None:
-            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
-        if gradient is None:
-            if self._array.size != 1:
-                raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            seed = _ONES[self._array.dtype] if self._array.ndim == 0 else np.ones_like(self._array)
-        else:
-            if not isinstance(gradient, Tensor):
-                raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
-            if gradient._array.shape != self._array.shape:
-                raise RuntimeError(
-                    f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a shape of "
-                    f"{self.shape}."
-                )
-            seed = gradient._array.astype(self._array.dtype, copy=False)
-        if source is LEAF:
-            accumulate({self: seed.copy()})
-        else:
-            accumulate(_quiet().run(run, source, seed, bool(retain_graph)))
-
-    def detach(self) -> "Tensor":
-        """Return a Tensor on the same memory that is no part of the graph."""
-        return Tensor._wrap(self._array, changed=self._changed)
-
-    def clone(self) -> "Tensor":
-        """Return a copy; its gradient reaches this Tensor."""
-        return _record(self._array.copy(), "CloneBackward0", lambda _, g: (g,), (self,))
-
-    # Other representations
-
-    def item(self) -> Any:
-        """Return the one element as a Python number."""
-        if self._array.size != 1:
-            raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """Return nested lists of Python numbers, or a number."""
-        return self._array.tolist()
-
-    def numpy(self) -> Array:
-        """Return an ndarray on the same memory."""
-        if self.requires_grad:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
-        return self._array.view()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self.numpy(), dtype=dtype, copy=copy)
-
-    def __dlpack__(self, **keywords: Any) -> Any:
-        if self.requires_grad:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self._array.__dlpack__(**keywords)
-
-    def __dlpack_device__(self) -> Any:
-        return self._array.__dlpack_device__()
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.dtype.is_floating_point or self._array.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
-
-    def __bool__(self) -> bool:
-        if self._array.size != 1:
-            which = "no values" if self._array.size == 0 else "more than one value"
-            raise RuntimeError(f"Boolean value of Tensor with {which} is ambiguous")
-        return bool(self.item())
-
-    def __reduce__(self) -> Any:
-        return _rebuild, (self._array, self.requires_grad)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
-        if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
-                "moment."
-            )
-        if id(self) not in memo:
-            copy = _rebuild(self._array.copy(), self.requires_grad)
-            copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
-            memo[id(self)] = copy
-        result: Tensor = memo[id(self)]
-        return result
-
-    # Arithmetic
-
-    def __add__(self, other: Any) -> "Tensor":
-        return add(self, other)
-
-    def __radd__(self, other: Any) -> "Tensor":
-        return add(self, other)
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return sub(self, other)
-
-    def __rsub__(self, other: Any) -> "Tensor":
-        return _named(sub(other, self), "RsubBackward1" if isinstance(other, _NUMBERS) else None)
-
-    def __mul__(self, other: Any) -> "Tensor":
-        return mul(self, other)
-
-    def __rmul__(self, other: Any) -> "Tensor":
-        return mul(self, other)
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        return div(self, other)
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
-        if isinstance(other, _NUMBERS):  # as torch does
-            return mul(_reciprocal(self), other)
-        return div(other, self)
-
-    def __pow__(self, other: Any) -> "Tensor":
-        return pow(self, other)
-
-    def __rpow__(self, other: Any) -> "Tensor":
-        return pow(other, self)
-
-    def __matmul__(self, other: Any) -> "Tensor":
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
-        return matmul(other, self)
-
-    def __neg__(self) -> "Tensor":
-        return neg(self)
-
-    def __pos__(self) -> "Tensor":
-        return self
-
-    def _operator_left_out(self, *_: object) -> NoReturn:
-        _left_out("the operator (//, %, ~, &, |, ^, <<, >> or abs)")
-
-    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __invert__ = __abs__ = _operator_left_out
-    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator_left_out
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _operator_left_out
-
-    def sum(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
-        """Return the sum over one, several or all dimensions."""
-        return sum(self, dim, keepdim, **left_out)
-
-    def mean(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
-        """Return the mean over one, several or all dimensions."""
-        return mean(self, dim, keepdim, **left_out)
-
-    def sigmoid(self) -> "Tensor":
-        """Return 1 / (1 + exp(-x)) of each element."""
-        return sigmoid(self)
-
-    def mm(self, mat2: "Tensor") -> "Tensor":
-        """Return the product with a matrix."""
-        return mm(self, mat2)
-
-    def matmul(self, other: Any) -> "Tensor":
-        """Return the product with a vector, a matrix or a batch of matrices."""
-        return matmul(self, other)
-
-    def pow(self, exponent: Any) -> "Tensor":
-        """Return each element raised to a power."""
-        return pow(self, exponent)
-
-    def t(self) -> "Tensor":
-        """Return a matrix transposed; fewer dimensions as they are."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return _view(self, self._array.T, "TBackward0", _transposed)
-
-    @property
-    def T(self) -> "Tensor":
-        """The Tensor with its dimensions reversed."""
-        return _view(self, self._array.T, "PermuteBackward0", _transposed)
-
-    # Comparison, elementwise
-
-    def __eq__(self, other: object) -> Any:
-        return _compare(np.equal, self, other)
-
-    def __ne__(self, other: object) -> Any:
-        return _compare(np.not_equal, self, other)
-
-    def __lt__(self, other: Any) -> Any:
-        return _compare(np.less, self, other)
-
-    def __le__(self, other: Any) -> Any:
-        return _compare(np.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Any:
-        return _compare(np.greater, self, other)
-
-    def __ge__(self, other: Any) -> Any:
-        return _compare(np.greater_equal, self, other)
-
-    # Reading elements
-
-    def __getitem__(self, index: Any) -> "Tensor":
-        view, pick, name = _index(index, self)
-        shape, kind = self._array.shape, self._array.dtype
-
-        def backward(node: Node, g: Array) -> tuple[Array]:
-            whole = np.zeros(shape, kind)
-            if pick is None:
-                whole[view] = g
-            else:
-                node.arrays()  # torch's has saved the indices: they are freed too
-                np.add.at(whole[view], pick, g)
-            return (whole,)
-
-        try:
-            part = self._array[view]
-            if pick is not None:
-                part = part[pick]
-        except IndexError as error:
-            raise IndexError(str(error).replace("axis", "dimension")) from None
-        return _view(self, part, name, backward) if pick is None else _record(part, name, backward, (self,), (pick,))
-
-    def __iter__(self) -> Iterator["Tensor"]:
-        if self.ndim == 0:
-            raise TypeError("iteration over a 0-d tensor")
-        return (_named(self[i], "UnbindBackward0") for i in range(len(self)))
-
-    def __contains__(self, value: Any) -> bool:
-        return bool(np.any(_compare(np.equal, self, value)._array))
-
-    def __reversed__(self) -> NoReturn:
-        _left_out("reversed()")
-
-    def __setitem__(self, index: Any, value: Any) -> NoReturn:
-        _left_out("assigning to elements")
-
-    # Changes in place
-
-    def _change(self, array: Array) -> None:
-        """Take over the values of ``array``."""
-        self._array[...] = array
-        self._changed[0] = now()
-
-    def _in_place(self, function: Callable[[Any, Any], "Tensor"], other: Any) -> "Tensor":
-        _check_in_place(self, other)
-        if isinstance(other, Tensor) and _overlaps(self._array, other._array):
-            raise RuntimeError(
-                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
-                "memory location. Please clone() the tensor before performing the operation."
-            )
-        with no_grad():
-            result = function(self, other)
-        if result._array.shape != self._array.shape:
-            raise RuntimeError(
-                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
-            )
-        if (
-            result.dtype.is_floating_point and not self.dtype.is_floating_point
-        ) or self.dtype is bool_ is not result.dtype:
-            raise RuntimeError(
-                f"result type {result.dtype.title} can't be cast to the desired output type {self.dtype.title}"
-            )
-        self._change(result._array)
-        return self
-
-    def __iadd__(self, other: Any) -> "Tensor":
-        return self._in_place(add, other)
-
-    def __isub__(self, other: Any) -> "Tensor":
-        return self._in_place(sub, other)
-
-    def __imul__(self, other: Any) -> "Tensor":
-        return self._in_place(mul, other)
-
-    def __itruediv__(self, other: Any) -> "Tensor":
-        return self._in_place(div, other)
-
-    def __ipow__(self, other: Any) -> "Tensor":
-        return self._in_place(pow, other)
-
-    def add_(self, other: Any, *, alpha: Number = 1) -> "Tensor":
-        """Add in place."""
-        return self._in_place(lambda a, b: add(a, b, alpha=alpha), other)
-
-    def sub_(self, other: Any, *, alpha: Number = 1) -> "Tensor":
-        """Subtract in place."""
-        return self._in_place(lambda a, b: sub(a, b, alpha=alpha), other)
-
-    def mul_(self, other: Any) -> "Tensor":
-        """Multiply in place."""
-        return self._in_place(mul, other)
-
-    def div_(self, other: Any) -> "Tensor":
-        """Divide in place."""
-        return self._in_place(div, other)
-
-    def zero_(self) -> "Tensor":
-        """Set all elements to 0."""
-        _check_in_place(self, None)
-        self._change(np.zeros((), self._array.dtype))
-        return self
-
-
-class no_grad:
-    """Context, or decorator, in which operations of this thread are not recorded."""
-
-    _before: bool
-
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
-        """Return a context; for a function, as a decorator without parentheses gives it, the function decorated."""
-        self = super().__new__(cls)
-        return self if function is None else self(function)
-
-    def __enter__(self) -> None:
-        pauses.append(self)
-        self._before = mode.recording
-        mode.recording = False
-
-    def __exit__(self, *_: object) -> None:
-        mode.recording = self._before
-        pauses.remove(self)
-
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return ``function``, run without recording."""
-        if inspect.isgeneratorfunction(function):
-            _left_out("no_grad() around a generator function")
-
-        @functools.wraps(function)
-        def without(*arguments: Any, **keywords: Any) -> Any:
-            with no_grad():
-                return function(*arguments, **keywords)
-
-        return without
-
-
-# Making Tensors
-
-
-def _checked_dtype(kind: dtype | None) -> np.dtype[Any] | None:
-    if kind is None:
-        return None
-    if not isinstance(kind, dtype):
-        raise TypeError(f"dtype must be one of pygrad's {', '.join(map(repr, _DTYPES.values()))}, not {kind!r}")
-    return kind.numpy
-
-
-def _as_array(data: Any, kind: np.dtype[Any] | None) -> Array:
-    """Return data in one of the dtypes: Python floats become float32, as in torch."""
-    if isinstance(data, Tensor):
-        data = data.detach()._array
-    elif not isinstance(data, np.ndarray | np.generic):
-        _check_nesting(data)
-        values = np.array(data)
-        if values.dtype == object or values.dtype.kind in "USV":
-            raise TypeError(f"new(): invalid data type {type(data).__name__!r}")
-        if kind is None and values.dtype == _FLOAT64:
-            kind = _dtype_of_floats(data)
-        data = values.astype(_FLOAT32) if values.size == 0 and kind is None else values
-    elif isinstance(data, np.ndarray) and any(stride < 0 for stride in data.strides):
-        raise ValueError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array  with "
-            "array.copy().) "
-        )
-    array = np.asarray(data, dtype=kind)
-    if array.dtype not in _DTYPES or not array.dtype.isnative:
-        raise TypeError(
-            f"{array.dtype} is not in pygrad's subset of PyTorch: convert to float32, float64, int64 or bool first"
-        )
-    return _canonical(array)
-
-
-def _canonical(array: Array) -> Array:
-    """Return a new view whose dtype is NumPy's own object for it: unpickled arrays have copies."""
-    return array.view(_DTYPES[array.dtype].numpy)
-
-
-def _dtype_of_floats(data: Any) -> np.dtype[Any]:
-    """Return the dtype that torch gives to nested lists that NumPy takes for float64: float32 for Python's floats."""
-    leaves, only_integers = [data], True
-    while leaves:
-        leaf = leaves.pop()
-        if isinstance(leaf, np.ndarray | np.generic | Tensor):
-            return np.result_type(leaf._array if isinstance(leaf, Tensor) else leaf, _FLOAT32)
-        if isinstance(leaf, list | tuple):
-            leaves += leaf
-        elif isinstance(leaf, float):
-            only_integers = False
-    if only_integers and np.size(data):
-        raise RuntimeError("Overflow when unpacking long")
-    return _FLOAT32
-
-
-def _check_nesting(data: Any, dim: int = 0) -> None:
-    """Raise torch's error for ragged lists."""
-    if not isinstance(data, list | tuple) or not data or not isinstance(data[0], list | tuple):
-        return
-    for part in data:
-        got = len(part) if isinstance(part, list | tuple) else 0
-        if got != len(data[0]):
-            raise ValueError(f"expected sequence of length {len(data[0])} at dim {dim + 1} (got {got})")
-        _check_nesting(part, dim + 1)
-
-
-def tensor(data: Any, *, dtype: dtype | None = None, requires_grad: bool = False) -> Tensor:
-    """Return a new leaf with a copy of ``data``: a number, nested lists of numbers, or an array.
-
-    Raises
-    ------
-    TypeError
-        If the dtype is not float32, float64, int64 or bool.
-    ValueError
-        If nested lists are ragged.
-    """
-    array = _as_array(data, _checked_dtype(dtype))
-    return Tensor._wrap(np.array(array, order="C")).requires_grad_(requires_grad)
-
-
-def as_tensor(data: Any, dtype: dtype | None = None) -> Tensor:
-    """Return a Tensor of ``data``, on the same memory where that is possible; a Tensor of that dtype itself."""
-    kind = _checked_dtype(dtype)
-    if isinstance(data, Tensor):
-        if kind is None or data._array.dtype is kind:
-            return data
-        back = data._array.dtype
-        copy = data._array.astype(kind)
-        return _record(
-            copy, "ToCopyBackward0", lambda _, g: (g.astype(back),), (data if copy.dtype.kind == "f" else None,)
-        )
-    return Tensor._wrap(_as_array(data, kind))
-
-
-def from_numpy(ndarray: Array) -> Tensor:
-    """Return a Tensor on the memory of an ndarray."""
-    if not isinstance(ndarray, np.ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
-    return Tensor._wrap(_as_array(ndarray, None))
-
-
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """Return a Tensor on the memory of any object with ``__dlpack__``."""
-    return from_numpy(np.from_dlpack(ext_tensor))
-
-
-def _filled(value: int, size: tuple[Any, ...], kind: dtype | None, requires_grad: bool) -> Tensor:
-    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], list | tuple) else size
-    for n in shape:
-        if not isinstance(n, int) or isinstance(n, bool):
-            raise TypeError(f"a size must be a tuple of ints, but found element of type {type(n).__name__}")
-        if n < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
-    if not size:
-        raise TypeError("a size is needed: one or more ints, or a tuple of ints")
-    array = np.full(shape, value, _checked_dtype(kind or float32))
-    return Tensor._wrap(array).requires_grad_(requires_grad)
-
-
-def zeros(*size: Any, dtype: dtype | None = None, requires_grad: bool = False) -> Tensor:
-    """Return a Tensor of zeros."""
-    return _filled(0, size, dtype, requires_grad)
-
-
-def ones(*size: Any, dtype: dtype | None = None, requires_grad: bool = False) -> Tensor:
-    """Return a Tensor of ones."""
-    return _filled(1, size, dtype, requires_grad)
-
-
-def _rebuild(array: Array, requires_grad: bool) -> Tensor:
-    return Tensor._wrap(_canonical(array)).requires_grad_(requires_grad)
 
 
 # Operations: each computes, and records how its gradient is computed
@@ -1212,7 +575,9 @@ def sigmoid(input: Tensor) -> Tensor:
 def t(input: Tensor) -> Tensor:
     """Return a matrix transposed; fewer dimensions as they are."""
     _need_tensor("t", input)
-    return input.t()
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return _view(input, input._array.T, "TBackward0", _transposed)
 
 
 def _mm_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
@@ -1360,6 +725,603 @@ def dense_sigmoid(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
         z, "DenseSigmoidBackward0", _dense_sigmoid_backward, (x, w, b),
         (arrays[0], arrays[1], y), arrays[2].shape, (x._changed, w._changed),
     )  # fmt: skip
+
+
+def _augmented(function: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
+    """Return the operator that does an operation in place."""
+    return lambda input, other: input._in_place(function, other)
+
+
+class Tensor:
+    """An array that remembers how it was computed. Made by `tensor`, `zeros`, `ones`, `from_numpy` and operations."""
+
+    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_source")
+    __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
+    __hash__ = object.__hash__
+
+    _array: Array
+    _source: Source  # where its gradient goes: to the node that made it, to itself (LEAF), or nowhere (None)
+    _grad: Tensor | None
+    _changed: list[int]  # when it was last changed in place; shared by all Tensors on the same memory
+
+    def __init__(self, *_: object, **__: object) -> None:
+        _left_out("the constructor Tensor(...); use tensor(data)")
+
+    @staticmethod
+    def _wrap(array: Array, changed: list[int] | None = None) -> Tensor:
+        self = _new(Tensor)
+        self._array = array if type(array) is ndarray else np.asarray(array)
+        self._source = None
+        self._grad = None
+        self._changed = [0] if changed is None else changed
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"Tensor.{name} is not in pygrad's subset of PyTorch")
+
+    # What it is
+
+    @property
+    def shape(self) -> Size:
+        """The number of elements along each dimension."""
+        return Size(self._array.shape)
+
+    @property
+    def dtype(self) -> dtype:
+        """The element type."""
+        return _DTYPES[self._array.dtype]
+
+    @property
+    def ndim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """Return the number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """Return the number of elements."""
+        return self._array.size
+
+    def size(self, dim: int | None = None) -> Any:
+        """Return the shape, or the number of elements along one dimension."""
+        return self.shape if dim is None else self._array.shape[_dimension(dim, self.ndim)]
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return len(self._array)
+
+    def __repr__(self) -> str:
+        name = self.grad_fn.name() if self.grad_fn else None
+        default = self.dtype in (float32, int64, bool_)
+        return text_of(self._array, None if default else repr(self.dtype), name, self.requires_grad)
+
+    def __format__(self, specification: str) -> str:
+        return format(self.item(), specification) if self.ndim == 0 else object.__format__(self, specification)
+
+    # The graph
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded, so that its gradient can be computed."""
+        return self._source is not None
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not self.is_leaf:
+            if not value:
+                raise RuntimeError(
+                    "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
+                    "in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                )
+            return
+        if value and not self.dtype.is_floating_point:
+            raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
+        self._source = LEAF if value else None
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set requires_grad and return the Tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The operation that made it; None for a leaf."""
+        return None if self._source is LEAF else self._source
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user and not by a recorded operation."""
+        return self._source is None or self._source is LEAF
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient accumulated by `backward`; None before the first."""
+        if self._grad is None and not self.is_leaf and not self.retains_grad:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
+                "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated for "
+                "a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
+            if value._array.shape != self._array.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {list(value.shape)}, not {list(self.shape)}"
+                )
+            if value._array.dtype != self._array.dtype:
+                raise RuntimeError(f"assigned grad has dtype {value.dtype}, expected {self.dtype}")
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether `retain_grad` was called on a Tensor that is no leaf."""
+        return self.grad_fn is not None and self.grad_fn.retained is not None
+
+    def retain_grad(self) -> None:
+        """Have `backward` set grad although this is no leaf."""
+        if self._source is None:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.grad_fn is not None:
+            self.grad_fn.retained = weakref.ref(self)
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: object = None,
+    ) -> None:
+        """Add the gradient of this Tensor by every leaf that it depends on to the leaf's grad.
+
+        Parameters
+        ----------
+        gradient
+            The gradient by this Tensor, of its shape; a scalar needs none.
+        retain_graph
+            Keep what was saved, so that backward can be called again.
+        """
+        if create_graph:
+            _left_out("backward(create_graph=True)")
+        if inputs is not None:
+            _left_out("backward(inputs=...)")
+        source = self._source
+        if source is None:
+            raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
+        if gradient is None:
+            if self._array.size != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            seed = _ONES[self._array.dtype] if self._array.ndim == 0 else np.ones_like(self._array)
+        else:
+            if not isinstance(gradient, Tensor):
+                raise TypeError(f"gradients can be either Tensors or None, but got {type(gradient).__name__}")
+            if gradient._array.shape != self._array.shape:
+                raise RuntimeError(
+                    f"Mismatch in shape: grad_output[0] has a shape of {gradient.shape} and output[0] has a shape of "
+                    f"{self.shape}."
+                )
+            seed = gradient._array.astype(self._array.dtype, copy=False)
+        if source is LEAF:
+            accumulate({self: seed.copy()})
+        else:
+            accumulate(_quiet().run(run, source, seed, bool(retain_graph)))
+
+    def detach(self) -> Tensor:
+        """Return a Tensor on the same memory that is no part of the graph."""
+        return Tensor._wrap(self._array, changed=self._changed)
+
+    def clone(self) -> Tensor:
+        """Return a copy; its gradient reaches this Tensor."""
+        return _record(self._array.copy(), "CloneBackward0", lambda _, g: (g,), (self,))
+
+    # Other representations
+
+    def item(self) -> Any:
+        """Return the one element as a Python number."""
+        if self._array.size != 1:
+            raise RuntimeError(f"a Tensor with {self._array.size} elements cannot be converted to Scalar")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """Return nested lists of Python numbers, or a number."""
+        return self._array.tolist()
+
+    def numpy(self) -> Array:
+        """Return an ndarray on the same memory."""
+        if self.requires_grad:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        return self._array.view()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **keywords: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self._array.__dlpack__(**keywords)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.is_floating_point or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            which = "no values" if self._array.size == 0 else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {which} is ambiguous")
+        return bool(self.item())
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (self._array, self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
+                "moment."
+            )
+        if id(self) not in memo:
+            copy = _rebuild(self._array.copy(), self.requires_grad)
+            copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
+            memo[id(self)] = copy
+        result: Tensor = memo[id(self)]
+        return result
+
+    # Arithmetic
+
+    __add__ = __radd__ = add
+    __sub__ = sub
+    __mul__ = __rmul__ = mul
+    __truediv__ = div
+    __pow__ = pow
+    __matmul__ = matmul
+    __neg__ = neg
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _named(sub(other, self), "RsubBackward1" if isinstance(other, _NUMBERS) else None)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        if isinstance(other, _NUMBERS):  # as torch does
+            return mul(_reciprocal(self), other)
+        return div(other, self)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return pow(other, self)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return matmul(other, self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def _operator_left_out(self, *_: object) -> NoReturn:
+        _left_out("the operator (//, %, ~, &, |, ^, <<, >> or abs)")
+
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __invert__ = __abs__ = _operator_left_out
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator_left_out
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _operator_left_out
+
+    sum = sum
+    mean = mean
+    sigmoid = sigmoid
+    mm = mm
+    matmul = matmul
+    pow = pow
+    t = t
+
+    @property
+    def T(self) -> Tensor:
+        """The Tensor with its dimensions reversed."""
+        return _view(self, self._array.T, "PermuteBackward0", _transposed)
+
+    # Comparison, elementwise
+
+    def __eq__(self, other: object) -> Any:
+        return _compare(np.equal, self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return _compare(np.not_equal, self, other)
+
+    def __lt__(self, other: Any) -> Any:
+        return _compare(np.less, self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _compare(np.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _compare(np.greater, self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _compare(np.greater_equal, self, other)
+
+    # Reading elements
+
+    def __getitem__(self, index: Any) -> Tensor:
+        view, pick, name = _index(index, self)
+        shape, kind = self._array.shape, self._array.dtype
+
+        def backward(node: Node, g: Array) -> tuple[Array]:
+            whole = np.zeros(shape, kind)
+            if pick is None:
+                whole[view] = g
+            else:
+                node.arrays()  # torch's has saved the indices: they are freed too
+                np.add.at(whole[view], pick, g)
+            return (whole,)
+
+        try:
+            part = self._array[view]
+            if pick is not None:
+                part = part[pick]
+        except IndexError as error:
+            raise IndexError(str(error).replace("axis", "dimension")) from None
+        return _view(self, part, name, backward) if pick is None else _record(part, name, backward, (self,), (pick,))
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (_named(self[i], "UnbindBackward0") for i in range(len(self)))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(_compare(np.equal, self, value)._array))
+
+    def __reversed__(self) -> NoReturn:
+        _left_out("reversed()")
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        _left_out("assigning to elements")
+
+    # Changes in place
+
+    def _change(self, array: Array) -> None:
+        """Take over the values of ``array``."""
+        self._array[...] = array
+        self._changed[0] = now()
+
+    def _in_place(self, function: Callable[[Any, Any], Tensor], other: Any) -> Tensor:
+        _check_in_place(self, other)
+        if isinstance(other, Tensor) and _overlaps(self._array, other._array):
+            raise RuntimeError(
+                "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single "
+                "memory location. Please clone() the tensor before performing the operation."
+            )
+        with no_grad():
+            result = function(self, other)
+        if result._array.shape != self._array.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(result.shape)}"
+            )
+        if (
+            result.dtype.is_floating_point and not self.dtype.is_floating_point
+        ) or self.dtype is bool_ is not result.dtype:
+            raise RuntimeError(
+                f"result type {result.dtype.title} can't be cast to the desired output type {self.dtype.title}"
+            )
+        self._change(result._array)
+        return self
+
+    __iadd__ = _augmented(add)
+    __isub__ = _augmented(sub)
+    __imul__ = _augmented(mul)
+    __itruediv__ = _augmented(div)
+    __ipow__ = _augmented(pow)
+
+    def add_(self, other: Any, *, alpha: Number = 1) -> Tensor:
+        """Add in place."""
+        return self._in_place(lambda a, b: add(a, b, alpha=alpha), other)
+
+    def sub_(self, other: Any, *, alpha: Number = 1) -> Tensor:
+        """Subtract in place."""
+        return self._in_place(lambda a, b: sub(a, b, alpha=alpha), other)
+
+    def mul_(self, other: Any) -> Tensor:
+        """Multiply in place."""
+        return self._in_place(mul, other)
+
+    def div_(self, other: Any) -> Tensor:
+        """Divide in place."""
+        return self._in_place(div, other)
+
+    def zero_(self) -> Tensor:
+        """Set all elements to 0."""
+        _check_in_place(self, None)
+        self._change(np.zeros((), self._array.dtype))
+        return self
+
+
+class no_grad:
+    """Context, or decorator, in which operations of this thread are not recorded."""
+
+    _before: bool
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """Return a context; for a function, as a decorator without parentheses gives it, the function decorated."""
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __enter__(self) -> None:
+        pauses.append(self)
+        self._before = mode.recording
+        mode.recording = False
+
+    def __exit__(self, *_: object) -> None:
+        mode.recording = self._before
+        pauses.remove(self)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``function``, run without recording."""
+        if inspect.isgeneratorfunction(function):
+            _left_out("no_grad() around a generator function")
+
+        @functools.wraps(function)
+        def without(*arguments: Any, **keywords: Any) -> Any:
+            with no_grad():
+                return function(*arguments, **keywords)
+
+        return without
+
+
+# Making Tensors
+
+
+def _checked_dtype(kind: dtype | None) -> np.dtype[Any] | None:
+    if kind is None:
+        return None
+    if not isinstance(kind, dtype):
+        raise TypeError(f"dtype must be one of pygrad's {', '.join(map(repr, _DTYPES.values()))}, not {kind!r}")
+    return kind.numpy
+
+
+def _as_array(data: Any, kind: np.dtype[Any] | None) -> Array:
+    """Return data in one of the dtypes: Python floats become float32, as in torch."""
+    if isinstance(data, Tensor):
+        data = data.detach()._array
+    elif not isinstance(data, np.ndarray | np.generic):
+        _check_nesting(data)
+        values = np.array(data)
+        if values.dtype == object or values.dtype.kind in "USV":
+            raise TypeError(f"new(): invalid data type {type(data).__name__!r}")
+        if kind is None and values.dtype == _FLOAT64:
+            kind = _dtype_of_floats(data)
+        data = values.astype(_FLOAT32) if values.size == 0 and kind is None else values
+    elif isinstance(data, np.ndarray) and any(stride < 0 for stride in data.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
+            "currently supported. (You can probably work around this by making a copy of your array  with "
+            "array.copy().) "
+        )
+    array = np.asarray(data, dtype=kind)
+    if array.dtype not in _DTYPES or not array.dtype.isnative:
+        raise TypeError(
+            f"{array.dtype} is not in pygrad's subset of PyTorch: convert to float32, float64, int64 or bool first"
+        )
+    return _canonical(array)
+
+
+def _canonical(array: Array) -> Array:
+    """Return a new view whose dtype is NumPy's own object for it: unpickled arrays have copies."""
+    return array.view(_DTYPES[array.dtype].numpy)
+
+
+def _dtype_of_floats(data: Any) -> np.dtype[Any]:
+    """Return the dtype that torch gives to nested lists that NumPy takes for float64: float32 for Python's floats."""
+    leaves, only_integers = [data], True
+    while leaves:
+        leaf = leaves.pop()
+        if isinstance(leaf, np.ndarray | np.generic | Tensor):
+            return np.result_type(leaf._array if isinstance(leaf, Tensor) else leaf, _FLOAT32)
+        if isinstance(leaf, list | tuple):
+            leaves += leaf
+        elif isinstance(leaf, float):
+            only_integers = False
+    if only_integers and np.size(data):
+        raise RuntimeError("Overflow when unpacking long")
+    return _FLOAT32
+
+
+def _check_nesting(data: Any, dim: int = 0) -> None:
+    """Raise torch's error for ragged lists."""
+    if not isinstance(data, list | tuple) or not data or not isinstance(data[0], list | tuple):
+        return
+    for part in data:
+        got = len(part) if isinstance(part, list | tuple) else 0
+        if got != len(data[0]):
+            raise ValueError(f"expected sequence of length {len(data[0])} at dim {dim + 1} (got {got})")
+        _check_nesting(part, dim + 1)
+
+
+def tensor(data: Any, *, dtype: dtype | None = None, requires_grad: bool = False) -> Tensor:
+    """Return a new leaf with a copy of ``data``: a number, nested lists of numbers, or an array.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not float32, float64, int64 or bool.
+    ValueError
+        If nested lists are ragged.
+    """
+    array = _as_array(data, _checked_dtype(dtype))
+    return Tensor._wrap(np.array(array, order="C")).requires_grad_(requires_grad)
+
+
+def as_tensor(data: Any, dtype: dtype | None = None) -> Tensor:
+    """Return a Tensor of ``data``, on the same memory where that is possible; a Tensor of that dtype itself."""
+    kind = _checked_dtype(dtype)
+    if isinstance(data, Tensor):
+        if kind is None or data._array.dtype is kind:
+            return data
+        back = data._array.dtype
+        copy = data._array.astype(kind)
+        return _record(
+            copy, "ToCopyBackward0", lambda _, g: (g.astype(back),), (data if copy.dtype.kind == "f" else None,)
+        )
+    return Tensor._wrap(_as_array(data, kind))
+
+
+def from_numpy(ndarray: Array) -> Tensor:
+    """Return a Tensor on the memory of an ndarray."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    return Tensor._wrap(_as_array(ndarray, None))
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """Return a Tensor on the memory of any object with ``__dlpack__``."""
+    return from_numpy(np.from_dlpack(ext_tensor))
+
+
+def _filled(value: int, size: tuple[Any, ...], kind: dtype | None, requires_grad: bool) -> Tensor:
+    shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], list | tuple) else size
+    for n in shape:
+        if not isinstance(n, int) or isinstance(n, bool):
+            raise TypeError(f"a size must be a tuple of ints, but found element of type {type(n).__name__}")
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(shape)}")
+    if not size:
+        raise TypeError("a size is needed: one or more ints, or a tuple of ints")
+    array = np.full(shape, value, _checked_dtype(kind or float32))
+    return Tensor._wrap(array).requires_grad_(requires_grad)
+
+
+def zeros(*size: Any, dtype: dtype | None = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of zeros."""
+    return _filled(0, size, dtype, requires_grad)
+
+
+def ones(*size: Any, dtype: dtype | None = None, requires_grad: bool = False) -> Tensor:
+    """Return a Tensor of ones."""
+    return _filled(1, size, dtype, requires_grad)
+
+
+def _rebuild(array: Array, requires_grad: bool) -> Tensor:
+    return Tensor._wrap(_canonical(array)).requires_grad_(requires_grad)
+
+
+# Parts of methods
 
 
 def _compare(function: Callable[[Any, Any], Any], a: Tensor, b: Any) -> Any:
