@@ -15,6 +15,8 @@ Gradients may be accumulated into the same leaf by backward calls in several thr
 under a lock, so none is lost; the order of additions, and with it the last bit, is then that of the threads.
 """
 
+from __future__ import annotations
+
 import enum
 import heapq
 import itertools
@@ -77,24 +79,21 @@ LEAF: Final = Leaf.LEAF
 
 
 class Node:
-    """One operation in a graph."""
+    """One operation in a graph, as `pygrad.tensor` records it."""
 
     __slots__ = (
         "__weakref__", "age", "backward", "consumers", "edges", "info", "name_", "retained", "saved", "watched",
     )  # fmt: skip
 
-    def __init__(
-        self, name: str, backward: Backward, edges: Sequence[Edge], saved: Any, watched: Sequence[list[int]], info: Any
-    ) -> None:
-        self.age = now()
-        self.name_ = name
-        self.backward = backward
-        self.edges = edges
-        self.saved = saved  # what backward reads; None once a backward call has freed it
-        self.watched = watched  # the last changes of the memory that must be as it was
-        self.info = info  # what else backward needs and keeps: shapes, numbers
-        self.consumers = 0
-        self.retained: weakref.ref[Tensor] | None = None
+    age: int
+    name_: str
+    backward: Backward
+    edges: Sequence[Edge]
+    saved: Any  # what backward reads; None once a backward call has freed it
+    watched: Sequence[list[int]]  # the last changes of the memory that must be as it was
+    info: Any  # what else backward needs and keeps: shapes, numbers
+    consumers: int
+    retained: weakref.ref[Tensor] | None
 
     def name(self) -> str:
         """Return the name that a Tensor's repr shows, such as MmBackward0."""
@@ -121,7 +120,7 @@ class Node:
         return self.saved
 
 
-def run(root: Node, seed: Array, retain_graph: bool) -> dict["Tensor", Array]:
+def run(root: Node, seed: Array, retain_graph: bool) -> dict[Tensor, Array]:
     """Give the gradient ``seed`` to ``root`` and return what reaches each leaf: arrays that belong to nobody else."""
     waiting: dict[Node | Tensor, list[Contribution]] = {}  # what has come for a node or leaf so far
     newest: list[tuple[int, Node]] = []
@@ -165,7 +164,7 @@ def _sum(contributions: list[Contribution]) -> Array:
     return total if type(total) is np.ndarray else np.asarray(total)
 
 
-def accumulate(gradients: dict["Tensor", Array]) -> None:
+def accumulate(gradients: dict[Tensor, Array]) -> None:
     """Add gradients, which belong to nobody else, to those that the leaves have."""
     with _accumulation:
         for leaf, part in gradients.items():
@@ -178,7 +177,7 @@ def accumulate(gradients: dict["Tensor", Array]) -> None:
                 before._change(before._array + part)
 
 
-def _retain(tensor: "Tensor | None", gradient: Array) -> None:
+def _retain(tensor: Tensor | None, gradient: Array) -> None:
     if tensor is not None:
         before = tensor._grad
         tensor._grad = tensor._wrap(gradient.copy() if before is None else before._array + gradient)

@@ -125,7 +125,16 @@ def _record(
                     edge.consumers += 1
             edges.append(edge)
         if recorded:
-            result._source = Node(name, backward, edges, saved, watched, info)
+            node = result._source = _new(Node)
+            node.age = now()
+            node.name_ = name
+            node.backward = backward
+            node.edges = edges
+            node.saved = saved
+            node.watched = watched
+            node.info = info
+            node.consumers = 0
+            node.retained = None
     return result
 
 
