@@ -201,11 +201,19 @@ def _free(nodes: Sequence[Node]) -> None:
             node.saved = None
 
 
-def _only_use(edge: Edge, name: str) -> Node | None:
-    """Return the node at ``edge`` if it has that name, one consumer, and its gradient is not retained."""
-    if type(edge) is Node and edge.name_ == name and edge.consumers == 1 and edge.retained is None:
-        return edge
-    return None
+def _chain(node: Node, operand: int, names: Sequence[str]) -> list[Node]:
+    """Return the nodes with these names on an operand of ``node`` and, further on, on the first operands.
+
+    They end before one that has another name or consumer, or whose gradient is retained.
+    """
+    nodes: list[Node] = []
+    for name in names:
+        edge = node.edges[operand]
+        if type(edge) is not Node or edge.name_ != name or edge.consumers != 1 or edge.retained is not None:
+            break
+        nodes.append(edge)
+        node, operand = edge, 0
+    return nodes
 
 
 def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribution] | None:
@@ -213,12 +221,10 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
 
     The bits are those of one node after the other.
     """
-    nodes = [node]
-    for name in _CHAINS[node.name_]:
-        made = _only_use(nodes[-1].edges[0], name)
-        if made is None:
-            return None
-        nodes.append(made)
+    names = _CHAINS[node.name_]
+    nodes = [node, *_chain(node, 0, names)]
+    if len(nodes) <= len(names):
+        return None
     layer, added, product = nodes[-3:]
     power = None if layer is node else nodes[-4]
     if layer.info[0] > layer.age or (power is not None and power.info != 2):
@@ -234,14 +240,17 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
         if of_bias is None or of_product != (shape, kind) or of_bias[1] is not kind:
             return None
         bias_shape = of_bias[0]
-    ones = _only_use(bias, "MmBackward0")
-    if ones is not None and ones.edges[0] is None and bias_shape == shape:
-        a, b = ones.arrays()
+    if bias_shape == shape:
+        ones = _chain(added, 1, ("MmBackward0",))
+        if not ones or ones[0].edges[0] is not None:
+            return None
+        (giver,) = ones
+        a, b = giver.arrays()
         if len(b) != 1 or a.tobytes() != _ONES[kind] * len(a):
             return None
-        bias, giver, bias_shape = ones.edges[1], ones, b.shape
-        nodes.append(ones)
-    elif bias_shape not in (shape[1:], (1, *shape[1:])) or bias_shape == shape:
+        bias, bias_shape = giver.edges[1], b.shape
+        nodes.append(giver)
+    elif bias_shape not in (shape[1:], (1, *shape[1:])):
         return None
     if power is not None:
         gradient = gradient[()]
