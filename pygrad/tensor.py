@@ -926,9 +926,9 @@ class Tensor:
                 )
             seed = gradient._array.astype(self._array.dtype, copy=False)
         if source is LEAF:
-            accumulate({self: seed.copy()})
+            _quiet().run(accumulate, {self: seed.copy()})
         else:
-            accumulate(_quiet().run(run, source, seed, bool(retain_graph)))
+            _quiet().run(_backward, source, seed, bool(retain_graph))
 
     def detach(self) -> Tensor:
         """Return a Tensor on the same memory that is no part of the graph."""
@@ -1160,6 +1160,10 @@ class Tensor:
         _check_in_place(self, None)
         self._change(np.zeros((), self._array.dtype))
         return self
+
+
+def _backward(root: Node, seed: Array, retain_graph: bool) -> None:
+    accumulate(run(root, seed, retain_graph))
 
 
 class no_grad:
