@@ -15,14 +15,19 @@ Gradients may be accumulated into the same leaf by backward calls in several thr
 under a lock, so none is lost; the order of additions, and with it the last bit, is then that of the threads.
 """
 
+from __future__ import annotations
+
+import enum
 import heapq
 import itertools
+import math
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
+from numpy import empty
 
 from pygrad import kernels
 
@@ -31,12 +36,22 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Edge: TypeAlias = "Node | Tensor | None"
+Source: TypeAlias = "Node | Leaf | None"
 Backward: TypeAlias = Callable[["Node", Array], Sequence[Array | None]]
 
-Contribution: TypeAlias = "tuple[Node | Tensor, int, Array]"
+Contribution: TypeAlias = "tuple[Node | Tensor, int, Array]"  # to whom, the age of the node it is from, the gradient
 
 _ONES = {kind: np.ones((), kind).tobytes() for kind in (np.dtype(np.float32), np.dtype(np.float64))}
-_ENDS = ("SigmoidBackward0", "DivBackward0", "SumBackward0", "MeanBackward0")
+_LAYER = ("AddBackward0", "MmBackward0")
+_LOSS = ("PowBackward0", "SigmoidBackward0", *_LAYER)
+_CHAINS = {
+    "SigmoidBackward0": _LAYER,
+    "SumBackward0": _LOSS,
+    "MeanBackward0": _LOSS,
+    "DivBackward0": ("SumBackward0", *_LOSS),
+}
+"""What the fused kernel does: chains of operations, by the last one, each on the first operand of the one before."""
+
 now = itertools.count(1).__next__
 """Return the time, which goes on with every call."""
 
@@ -50,26 +65,35 @@ class _Mode(threading.local):
 mode = _Mode()
 """Whether this thread records operations (``mode.recording``)."""
 
+pauses: list[object] = []
+"""What has stopped the recording in some thread; while there is nothing, no thread need ask its mode."""
+
+
+class Leaf(enum.Enum):
+    """Where the gradient of a leaf goes: nowhere else."""
+
+    LEAF = 0
+
+
+LEAF: Final = Leaf.LEAF
+
 
 class Node:
-    """One operation in a graph."""
+    """One operation in a graph, as `pygrad.tensor` records it."""
 
     __slots__ = (
         "__weakref__", "age", "backward", "consumers", "edges", "info", "name_", "retained", "saved", "watched",
     )  # fmt: skip
 
-    def __init__(
-        self, name: str, backward: Backward, edges: Sequence[Edge], saved: Any, watched: Sequence[list[int]], info: Any
-    ) -> None:
-        self.age = now()
-        self.name_ = name
-        self.backward = backward
-        self.edges = edges
-        self.saved = saved  # what backward reads; None once a backward call has freed it
-        self.watched = watched  # the last changes of the memory that must be as it was
-        self.info = info  # what else backward needs and keeps: shapes, numbers
-        self.consumers = 0
-        self.retained: weakref.ref[Tensor] | None = None
+    age: int
+    name_: str
+    backward: Backward
+    edges: Sequence[Edge]
+    saved: Any  # what backward reads; None once a backward call has freed it
+    watched: Sequence[list[int]]  # the last changes of the memory that must be as it was
+    info: Any  # what else backward needs and keeps: shapes, numbers
+    consumers: int
+    retained: weakref.ref[Tensor] | None
 
     def name(self) -> str:
         """Return the name that a Tensor's repr shows, such as MmBackward0."""
@@ -95,27 +119,24 @@ class Node:
                 )
         return self.saved
 
-    def free(self) -> None:
-        """Drop what was saved; an operation that saved nothing can be gone through again."""
-        if self.saved:
-            self.saved = None
 
-
-def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]:
+def run(root: Node, seed: Array, retain_graph: bool) -> dict[Tensor, Array]:
     """Give the gradient ``seed`` to ``root`` and return what reaches each leaf: arrays that belong to nobody else."""
-    # what has come for a node or leaf so far, with the age of the node that it stands for
-    waiting: dict[Node | Tensor, list[tuple[int, Array]]] = {}
+    waiting: dict[Node | Tensor, list[Contribution]] = {}  # what has come for a node or leaf so far
     newest: list[tuple[int, Node]] = []
     node, gradient = root, seed
     while True:
         if node.retained is not None:
             _retain(node.retained(), gradient)
-        parts = _run_fused(node, gradient, retain_graph) if node.name_ in _ENDS else None
-        for edge, age, part in parts or _run_alone(node, gradient, retain_graph):
+        contributions = _run_fused(node, gradient, retain_graph) if node.name_ in _CHAINS else None
+        if contributions is None:
+            contributions = _run_alone(node, gradient, retain_graph)
+        for contribution in contributions:
+            edge = contribution[0]
             if edge in waiting:
-                waiting[edge].append((age, part))
+                waiting[edge].append(contribution)
             else:
-                waiting[edge] = [(age, part)]
+                waiting[edge] = [contribution]
                 if type(edge) is Node:
                     heapq.heappush(newest, (-edge.age, edge))
         if not newest:
@@ -125,7 +146,7 @@ def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]
     gradients: dict[Tensor, Array] = {}
     given = {id(seed)}  # and the arrays in gradients
     for leaf, contributions in waiting.items():
-        total = contributions[0][1] if len(contributions) == 1 else _sum(contributions)
+        total = _sum(contributions) if len(contributions) > 1 else contributions[0][2]
         if total.base is not None or id(total) in given:
             total = total.copy()
         given.add(id(total))
@@ -133,29 +154,30 @@ def run(root: Node, seed: Array, *, retain_graph: bool) -> dict["Tensor", Array]
     return gradients
 
 
-def _sum(parts: list[tuple[int, Array]]) -> Array:
+def _sum(contributions: list[Contribution]) -> Array:
     """Return the sum of contributions, those of newer nodes first: the order is that of one node after the other."""
-    if len(parts) > 1:
-        parts.sort(key=lambda part: -part[0])
-    total = parts[0][1]
-    for _, part in parts[1:]:
+    if len(contributions) > 1:
+        contributions.sort(key=lambda contribution: -contribution[1])
+    total = contributions[0][2]
+    for _, _, part in contributions[1:]:
         total = total + part
     return total if type(total) is np.ndarray else np.asarray(total)
 
 
-def accumulate(gradients: dict["Tensor", Array]) -> None:
+def accumulate(gradients: dict[Tensor, Array]) -> None:
     """Add gradients, which belong to nobody else, to those that the leaves have."""
     with _accumulation:
         for leaf, part in gradients.items():
-            if not leaf._requires_grad:
+            if leaf._source is None:
                 continue  # since it was recorded, that was changed
-            if leaf._grad is None:
+            before = leaf._grad
+            if before is None:
                 leaf._grad = leaf._wrap(part)
             else:
-                leaf._grad._change(leaf._grad._array + part)
+                before._change(before._array + part)
 
 
-def _retain(tensor: "Tensor | None", gradient: Array) -> None:
+def _retain(tensor: Tensor | None, gradient: Array) -> None:
     if tensor is not None:
         before = tensor._grad
         tensor._grad = tensor._wrap(gradient.copy() if before is None else before._array + gradient)
@@ -164,7 +186,7 @@ def _retain(tensor: "Tensor | None", gradient: Array) -> None:
 def _run_alone(node: Node, gradient: Array, retain_graph: bool) -> list[Contribution]:
     parts = node.backward(node, gradient)
     if not retain_graph:
-        node.free()
+        _free((node,))
     return [
         (edge, node.age, part)
         for edge, part in zip(node.edges, parts, strict=True)
@@ -172,11 +194,26 @@ def _run_alone(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
     ]
 
 
-def _only_use(edge: Edge, name: str) -> Node | None:
-    """Return the node at ``edge`` if it has that name, one consumer, and its gradient is not retained."""
-    if type(edge) is Node and edge.name_ == name and edge.consumers == 1 and edge.retained is None:
-        return edge
-    return None
+def _free(nodes: Sequence[Node]) -> None:
+    """Drop what was saved; an operation that saved nothing can be gone through again."""
+    for node in nodes:
+        if node.saved:
+            node.saved = None
+
+
+def _chain(node: Node, operand: int, names: Sequence[str]) -> list[Node]:
+    """Return the nodes with these names on an operand of ``node`` and, further on, on the first operands.
+
+    They end before one that has another name or consumer, or whose gradient is retained.
+    """
+    nodes: list[Node] = []
+    for name in names:
+        edge = node.edges[operand]
+        if type(edge) is not Node or edge.name_ != name or edge.consumers != 1 or edge.retained is not None:
+            break
+        nodes.append(edge)
+        node, operand = edge, 0
+    return nodes
 
 
 def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribution] | None:
@@ -184,65 +221,58 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
 
     The bits are those of one node after the other.
     """
-    nodes = [node]
-    layer: Node | None = node
-    power: Node | None = None
-    if node.name_ != "SigmoidBackward0":
-        total: Node | None = node
-        if node.name_ == "DivBackward0":
-            total = _only_use(node.edges[0], "SumBackward0")
-            if node.edges[1] is not None or node.info is not None:
-                return None
-        power = _only_use(total.edges[0], "PowBackward0") if total else None
-        layer = _only_use(power.edges[0], "SigmoidBackward0") if power and power.info == 2 else None
-        if total is None or power is None or layer is None:
-            return None
-        nodes += (total, power, layer)
-    added = _only_use(layer.edges[0], "AddBackward0") if layer else None
-    product = _only_use(added.edges[0], "MmBackward0") if added else None
-    if layer is None or added is None or product is None or layer.info[0] > layer.age:
+    names = _CHAINS[node.name_]
+    nodes = [node, *_chain(node, 0, names)]
+    if len(nodes) <= len(names):
+        return None
+    layer, added, product = nodes[-3:]
+    power = None if layer is node else nodes[-4]
+    if layer.info[0] > layer.age or (power is not None and power.info != 2):
+        return None
+    if node.name_ == "DivBackward0" and (node.edges[1] is not None or node.info is not None):
         return None
     _, y = layer.arrays()
     x, w = product.arrays()
-    kind = y.dtype
-    if x.dtype is not kind or w.dtype is not kind:
-        return None
-    bias, giver, shape = added.edges[1], added, y.shape
+    kind, shape = y.dtype, y.shape
+    bias, giver, bias_shape = added.edges[1], added, shape
     if added.info is not None:
         of_product, of_bias = added.info
         if of_bias is None or of_product != (shape, kind) or of_bias[1] is not kind:
             return None
-        shape = of_bias[0]
-    ones = _only_use(bias, "MmBackward0")
-    if ones is not None and ones.edges[0] is None and shape == y.shape:
-        a, b = ones.arrays()
+        bias_shape = of_bias[0]
+    if bias_shape == shape:
+        ones = _chain(added, 1, ("MmBackward0",))
+        if not ones or ones[0].edges[0] is not None:
+            return None
+        (giver,) = ones
+        a, b = giver.arrays()
         if len(b) != 1 or a.tobytes() != _ONES[kind] * len(a):
             return None
-        bias, giver, shape = ones.edges[1], ones, b.shape
-        nodes.append(ones)
-    elif shape not in ((w.shape[1],), (1, w.shape[1])) or shape == y.shape:
+        bias, bias_shape = giver.edges[1], b.shape
+        nodes.append(giver)
+    elif bias_shape not in (shape[1:], (1, *shape[1:])):
         return None
-    nodes += (added, product)
     if power is not None:
+        gradient = gradient[()]
         if node.name_ == "DivBackward0":
-            gradient = gradient / node.arrays()[1]
+            gradient = gradient / node.arrays()[1][()]
         elif node.name_ == "MeanBackward0":
-            gradient = gradient / gradient.dtype.type(node.info[2])
+            gradient = gradient / kind.type(node.info[2])
         (z,) = power.arrays()
-        gradient = gradient * (z + z)
+        doubled = gradient + gradient  # times z that is gradient * (z + z), unless it overflows
+        gradient = z * doubled if math.isfinite(doubled) else gradient * (z + z)
     x_edge, w_edge = product.edges
-    dx = None if x_edge is None else np.empty(x.shape, kind)
-    dw = None if w_edge is None else np.empty(w.shape, kind)
-    db = None if bias is None else np.empty(shape, kind)
+    dx = None if x_edge is None else empty(x.shape, kind)
+    dw = None if w_edge is None else empty(w.shape, kind)
+    db = None if bias is None else empty(bias_shape, kind)
     kernels.layer_gradients(kernels.REALS[kind], gradient, x, w, y, (dx, dw, db))
     if not retain_graph:
-        for done in nodes:
-            done.free()
-    parts: list[Any] = []
-    if dx is not None:
-        parts.append((x_edge, product.age, dx))
-    if dw is not None:
-        parts.append((w_edge, product.age, dw))
-    if db is not None:
-        parts.append((bias, giver.age, db))
-    return parts
+        _free(nodes)
+    contributions: list[Contribution] = []
+    if x_edge is not None and dx is not None:
+        contributions.append((x_edge, product.age, dx))
+    if w_edge is not None and dw is not None:
+        contributions.append((w_edge, product.age, dw))
+    if bias is not None and db is not None:
+        contributions.append((bias, giver.age, db))
+    return contributions

@@ -170,7 +170,11 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     ValueError
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
-    real = _real("matmul", ("a", "b"), a, b)
+    return product(_real("matmul", ("a", "b"), a, b), a, b, out)
+
+
+def product(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
+    """Do `matmul` for arrays of one dtype, which is that of ``real``."""
     m, n = _product_shape("matmul", ("a", "b"), a, b)
     c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
     status = real.matmul(id(a), id(b), id(c))
@@ -191,7 +195,11 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     """
     if type(a) is not ndarray or type(b) is not ndarray:
         a, b = _operand(a, b), _operand(b, a)
-    real = _real("add", ("a", "b"), a, b)
+    return total(_real("add", ("a", "b"), a, b), a, b, out)
+
+
+def total(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
+    """Do `add` for arrays of one dtype, which is that of ``real``."""
     shape = a.shape
     if shape != b.shape:
         shape = _broadcast_shape(shape, b.shape)
@@ -237,7 +245,11 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     ValueError
         If ``out`` does not fit.
     """
-    real = _real("sigmoid", ("x",), x)
+    return sigmoids(_real("sigmoid", ("x",), x), x, out)
+
+
+def sigmoids(real: _Real, x: Array, out: Array | None = None) -> Array:
+    """Do `sigmoid` for an array whose dtype is that of ``real``."""
     z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
     status = real.sigmoid(id(x), id(z))
     if status:

@@ -4,21 +4,24 @@ What the subset leaves out raises an error that says so. It computes with `pygra
 additions, sigmoids) and NumPy (all other elementwise arithmetic), and differentiates with `pygrad.engine`.
 """
 
+from __future__ import annotations
+
 import contextvars
 import functools
 import inspect
 import math
 import operator
-import threading
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
+from numpy import empty, ndarray
 
 from pygrad import kernels
-from pygrad.engine import Edge, Node, accumulate, mode, now, run
+from pygrad.engine import LEAF, Edge, Node, Source, accumulate, mode, now, pauses, run
+from pygrad.kernels import REALS
 from pygrad.printing import text_of
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -53,6 +56,7 @@ _DTYPES = {kind.numpy: kind for kind in (bool_, int64, float32, float64)}
 _FLOAT32, _FLOAT64 = float32.numpy, float64.numpy
 _NUMBERS = (bool, int, float)
 _ONES = {kind: np.ones((), kind) for kind in (_FLOAT32, _FLOAT64)}
+_NEVER = [0]  # a time of the last change
 
 
 class Size(tuple[int, ...]):
@@ -67,10 +71,10 @@ class Size(tuple[int, ...]):
         part = super().__getitem__(index)
         return Size(part) if isinstance(index, slice) else part
 
-    def __add__(self, other: Any) -> "Size":
+    def __add__(self, other: Any) -> Size:
         return Size(super().__add__(other))
 
-    def __mul__(self, times: Any) -> "Size":
+    def __mul__(self, times: Any) -> Size:
         return Size(super().__mul__(times))
 
     def numel(self) -> int:
@@ -85,28 +89,678 @@ def _left_out(what: str) -> NoReturn:
     raise NotImplementedError(f"{what} is not in pygrad's subset of PyTorch")
 
 
+# Operations: each computes, and records how its gradient is computed
+
+
+def _record(
+    array: Array,
+    name: str,
+    backward: Callable[[Node, Array], Sequence[Array | None]],
+    inputs: Sequence[Tensor | None],
+    saved: Any = (),
+    info: Any = None,
+    watched: Sequence[list[int]] = (),
+    changed: list[int] | None = None,
+) -> Tensor:
+    """Return a result as a Tensor, with a Node where an input requires a gradient.
+
+    ``saved`` is what backward reads and frees; ``watched`` are the ``_changed`` of what must not change until then.
+    ``info`` is kept. ``changed`` is the result's own.
+    """
+    result = _new(Tensor)
+    result._array = array if type(array) is ndarray else np.asarray(array)
+    result._grad = None
+    result._changed = [0] if changed is None else changed
+    result._source = None
+    if not pauses or mode.recording:
+        edges: list[Edge] = []
+        recorded = False
+        for t in inputs:
+            edge: Any = None if t is None else t._source
+            if edge is not None:
+                recorded = True
+                if edge is LEAF:
+                    edge = t
+                else:
+                    edge.consumers += 1
+            edges.append(edge)
+        if recorded:
+            node = result._source = _new(Node)
+            node.age = now()
+            node.name_ = name
+            node.backward = backward
+            node.edges = edges
+            node.saved = saved
+            node.watched = watched
+            node.info = info
+            node.consumers = 0
+            node.retained = None
+    return result
+
+
+def _view(base: Tensor, array: Array, name: str, backward: Callable[[Node, Array], Sequence[Array | None]]) -> Tensor:
+    """Return a Tensor on memory of ``base``; unrecorded, it is a leaf that requires a gradient if the base does."""
+    view = _record(array, name, backward, (base,), changed=base._changed)
+    if view._source is None and base._source is not None:
+        view._source = LEAF
+    return view
+
+
+def _transposed(_: Node, g: Array) -> tuple[Array]:
+    return (g.T,)
+
+
+def _watched(left: Tensor | None, a: Any, right: Tensor | None, b: Any) -> tuple[list[int], ...]:
+    """Return what to watch for two operands of which ``a`` and ``b`` are saved: not what is a copy, or None."""
+    if left is not None and left._array is a:
+        return (left._changed, right._changed) if right is not None and right._array is b else (left._changed,)
+    return (right._changed,) if right is not None and right._array is b else ()
+
+
+def _named(t: Tensor, name: str | None) -> Tensor:
+    if name and t.grad_fn is not None:
+        t.grad_fn.name_ = name
+    return t
+
+
+def _dimension(dim: int, ndim: int) -> int:
+    size = max(ndim, 1)
+    if not -size <= dim < size:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})")
+    return dim % size
+
+
+def _result_dtype(a: Any, b: Any) -> np.dtype[Any]:
+    """Return torch's result type: within a category, Tensors with dimensions decide, then 0-d Tensors, then numbers."""
+    groups: list[list[dtype]] = [[], [], []]
+    for value in (a, b):
+        if isinstance(value, Tensor):
+            groups[0 if value.ndim else 1].append(value.dtype)
+        else:
+            groups[2].append(bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else float32)
+    best: dtype | None = None
+    for group in groups:
+        for kind in group:
+            if (
+                best is None
+                or min(kind.rank, 2) > min(best.rank, 2)
+                or (group is groups[0] and kind.rank > best.rank)
+                or (group is groups[1] and not groups[0] and kind.rank > best.rank)
+            ):
+                best = kind
+    assert best is not None
+    return best.numpy
+
+
+def _as_operand(value: Any) -> Tensor:
+    """Return an operand that is no Python number as a Tensor."""
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, np.ndarray | np.generic):
+        return as_tensor(value)
+    raise TypeError(f"operands are Tensors, arrays and numbers, not {type(value).__name__}")
+
+
+def _need_tensor(function: str, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(value).__name__}")
+
+
+def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None, bool]:
+    """Return both operands in the dtype of the result, a Python number as an array too, and their Tensors.
+
+    The last says that gradients have the shape and dtype of these Tensors as they come; if not, `_sides` is asked.
+    """
+    if type(a) is Tensor:
+        left = a._array
+        kind = left.dtype
+        if type(b) is Tensor:
+            right = b._array
+            if kind is right.dtype:
+                return left, right, a, b, left.shape == right.shape
+        elif (type(b) is float or type(b) is int) and ((kind is _FLOAT32 and -1e38 < b < 1e38) or kind is _FLOAT64):
+            return left, np.array(b, kind), a, None, True
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        raise TypeError(f"expected a Tensor, not {type(a).__name__} and {type(b).__name__}")
+    values, tensors = [], []
+    for value in (a, b):
+        if not isinstance(value, _NUMBERS):
+            value = _as_operand(value)
+        values.append(value)
+        tensors.append(value if isinstance(value, Tensor) else None)
+    kind = _result_dtype(*values)
+    arrays = [
+        v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet().run(np.array, v, kind) for v in values
+    ]
+    return arrays[0], arrays[1], tensors[0], tensors[1], False
+
+
+def _broadcast(a: Any, b: Any) -> None:
+    """Raise torch's error where shapes cannot be broadcast together."""
+    for i, (m, n) in enumerate(zip(reversed(a.shape), reversed(b.shape), strict=False), 1):
+        if m != n and m != 1 and n != 1:
+            dim = max(a.ndim, b.ndim) - i
+            raise RuntimeError(
+                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension {dim}"
+            )
+
+
+_QUIET = contextvars.Context()
+_QUIET.run(np.seterr, all="ignore")
+_quiet = _QUIET.copy
+"""Return a context in which NumPy does not warn of overflow and the like, as torch does not.
+
+``_quiet().run(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2
+keeps the error state in a context variable.
+"""
+
+
+def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    try:
+        return _quiet().run(function, a, b)
+    except ValueError:
+        _broadcast(a, b)
+        raise
+
+
+def _summed_to(g: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
+    if g.shape != shape:
+        if g.ndim == 2 and shape in ((g.shape[1],), (1, g.shape[1])):
+            one = np.broadcast_to(np.ones((), g.dtype), (1, len(g)))
+            g = kernels.matmul(one, g).reshape(shape)
+        else:
+            lead = g.ndim - len(shape)
+            stretched = tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
+            g = np.asarray(g.sum(axis=(*range(lead), *stretched), keepdims=True)).reshape(shape)
+    return g if g.dtype == kind else g.astype(kind)
+
+
+Side: TypeAlias = tuple[tuple[int, ...], np.dtype[Any]] | None
+
+
+def _sides(result: Array, left: Tensor | None, right: Tensor | None) -> tuple[Side, Side] | None:
+    """Return shape and dtype of both inputs, to which gradients are brought; None where all are the result's."""
+    shape, kind = result.shape, result.dtype
+    if (left is None or (left._array.shape == shape and left._array.dtype is kind)) and (
+        right is None or (right._array.shape == shape and right._array.dtype is kind)
+    ):
+        return None
+    return _side(left), _side(right)
+
+
+def _side(t: Tensor | None) -> Side:
+    return None if t is None else (t._array.shape, t._array.dtype)
+
+
+def _to(g: Any, info: tuple[Side, Side] | None, side: int) -> Array | None:
+    """Return a gradient in shape and dtype of an input."""
+    if info is None:
+        return np.asarray(g)
+    own = info[side]
+    return None if own is None else _summed_to(np.asarray(g), *own)
+
+
+def _in_float(a: Array) -> Array:
+    """Return a in a floating dtype."""
+    return a if a.dtype is _FLOAT32 or a.dtype is _FLOAT64 else a.astype(_FLOAT32)
+
+
+def _add_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    return _to(g, node.info, 0), _to(g, node.info, 1)
+
+
+def _scaled(other: Any, alpha: Number, *operands: Any) -> Any:
+    """Return alpha * other; backward needs nothing saved, so it can be gone through twice."""
+    if isinstance(alpha, bool):
+        raise RuntimeError("Boolean alpha only supported for Boolean results.")
+    floating = any(isinstance(v, float) or (isinstance(v, Tensor) and v.dtype.is_floating_point) for v in operands)
+    if isinstance(alpha, float) and not floating:
+        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
+    if not isinstance(other, Tensor):
+        return other * alpha
+    a, b, source, *_ = _operands(other, alpha)
+    return _record(_elementwise(np.multiply, a, b), "MulBackward0", lambda _, g: (g * b,), (source,))
+
+
+def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """Return input + alpha * other, broadcast."""
+    if alpha != 1 or alpha is True:
+        other = _scaled(other, alpha, input, other)
+    a, b, left, right, alike = _operands(input, other)
+    real = REALS.get(a.dtype)
+    if left is None or right is None or real is None:
+        result = _elementwise(np.add, a, b)
+    else:
+        try:
+            result = kernels.total(real, a, b)
+        except ValueError:
+            _broadcast(a, b)
+            raise
+    return _record(
+        result, "AddBackward0", _add_backward, (left, right), (), None if alike else _sides(result, left, right)
+    )
+
+
+def _sub_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    return _to(g, node.info, 0), _to(-g, node.info, 1) if node.edges[1] is not None else None
+
+
+def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
+    """Return input - alpha * other, broadcast."""
+    for value in (input, other):
+        if isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is bool_):
+            raise RuntimeError(
+                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+                "mask, use the `~` or `logical_not()` operator instead."
+            )
+    if alpha != 1 or isinstance(alpha, bool):
+        other = _scaled(other, alpha, input, other)
+    a, b, left, right, alike = _operands(input, other)
+    result = _elementwise(np.subtract, a, b)
+    return _record(
+        result, "SubBackward0", _sub_backward, (left, right), (), None if alike else _sides(result, left, right)
+    )
+
+
+def _reciprocal(input: Tensor) -> Tensor:
+    """Return 1 / input."""
+    result = _elementwise(np.true_divide, 1, _in_float(input._array))
+    kind = input._array.dtype
+
+    def backward(node: Node, g: Array) -> tuple[Array]:
+        (r,) = node.arrays()
+        return ((-g * (r * r)).astype(kind, copy=False),)
+
+    changed = [0]
+    return _record(result, "ReciprocalBackward0", backward, (input,), (result,), None, (changed,), changed)
+
+
+def _needs(t: Tensor | None) -> bool:
+    return t is not None and t._source is not None
+
+
+def _mul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    a, b = node.arrays()
+    return None if b is None else _to(g * b, node.info, 0), None if a is None else _to(g * a, node.info, 1)
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """Return input * other, broadcast."""
+    a, b, left, right, alike = _operands(input, other)
+    result = _elementwise(np.multiply, a, b)
+    saved = (a if _needs(right) else None, b if _needs(left) else None)
+    return _record(
+        result, "MulBackward0", _mul_backward, (left, right), saved, None if alike else _sides(result, left, right),
+        _watched(left, saved[0], right, saved[1]),
+    )  # fmt: skip
+
+
+def _div_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    a, b = node.arrays()
+    numerator = _to(g / b, node.info, 0) if node.edges[0] is not None else None
+    return numerator, None if a is None else _to(-g * ((a / b) / b), node.info, 1)
+
+
+def _rounded_quotient(a: Any, b: Any, mode: str) -> Any:
+    """Return a / b rounded toward zero or down, in the dtype of a."""
+    if a.dtype.kind == "b":
+        _left_out("a rounded quotient of bools")
+    if a.dtype.kind == "f":
+        quotient = _elementwise(np.true_divide if mode == "trunc" else np.floor_divide, a, b)
+        return np.trunc(quotient) if mode == "trunc" else quotient
+    if not np.all(b):
+        raise RuntimeError("ZeroDivisionError")
+    quotient = _elementwise(np.floor_divide, a, b)
+    return quotient + ((quotient < 0) & (quotient * b != a)) if mode == "trunc" else quotient
+
+
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Return input / other, broadcast; of integers in float32. The gradient of a rounded quotient is 0."""
+    a, b, left, right, alike = _operands(input, other)
+    if rounding_mode is not None:
+        if rounding_mode not in ("trunc", "floor"):
+            raise RuntimeError(
+                f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
+            )
+        result = _rounded_quotient(a, b, rounding_mode)
+        return _record(
+            result, "DivBackward2", lambda node, g: [_to(g * 0, node.info, i) for i in (0, 1)], (left, right),
+            info=None if alike else _sides(result, left, right),
+        )  # fmt: skip
+    if a.dtype not in REALS:
+        a, b = _in_float(a), _in_float(b)
+    result = _elementwise(np.true_divide, a, b)
+    saved = (a if _needs(right) else None, b)
+    return _record(
+        result, "DivBackward0", _div_backward, (left, right), saved, None if alike else _sides(result, left, right),
+        () if right is None else _watched(left, saved[0], right, b),
+    )  # fmt: skip
+
+
+def _pow_scalar_backward(node: Node, g: Array) -> tuple[Array]:
+    (a,) = node.arrays()
+    exponent = node.info
+    if exponent == 0:
+        return (np.zeros_like(a),)
+    return (np.asarray(g * (exponent * a ** (exponent - 1))),)
+
+
+def _pow_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    a, b, result = node.arrays()
+    zero, one = g.dtype.type(0), g.dtype.type(1)
+    base = power = None
+    if node.edges[0] is not None:
+        base = _to(np.where(b == 0, zero, g * (b * a ** (b - one))), node.info, 0)
+    if node.edges[1] is not None:
+        power = _to(g * np.where((a == 0) & (b >= 0), zero, result * np.log(a)), node.info, 1)
+    return base, power
+
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """Return input ** exponent, broadcast; one of both may be a number."""
+    if isinstance(input, Tensor) and isinstance(exponent, _NUMBERS):
+        a = input._array
+        if a.dtype not in REALS:
+            a = _operands(input, exponent)[0]
+            if a.dtype.kind == "b":
+                _left_out("a power of bools")
+            if exponent < 0 and a.dtype.kind != "f":
+                raise RuntimeError("Integers to negative integer powers are not allowed.")
+        result = _quiet().run(operator.pow, a, exponent)
+        return _record(result, "PowBackward0", _pow_scalar_backward, (input,), (a,), exponent, (input._changed,))
+    a, b, left, right, alike = _operands(input, exponent)
+    if a.dtype.kind == "b":
+        _left_out("a power of bools")
+    result = _elementwise(np.power, a, b)
+    name = "PowBackward1" if left is not None else "PowBackward2"
+    changed = [0]
+    return _record(
+        result, name, _pow_backward, (left, right), (a, b, result), None if alike else _sides(result, left, right),
+        (*_watched(left, a, right, b), changed), changed,
+    )  # fmt: skip
+
+
+def neg(input: Tensor) -> Tensor:
+    """Return -input."""
+    _need_tensor("neg", input)
+    if input.dtype is bool_:
+        raise RuntimeError(
+            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
+        )
+    return _record(np.negative(input._array), "NegBackward0", lambda _, g: (-g,), (input,))
+
+
+def _check_reduction(function: str, dim: Any, keepdim: Any, left_out: dict[str, Any]) -> None:
+    """Raise for keywords that the subset leaves out, and for arguments of types that torch refuses."""
+    for name in left_out:
+        _left_out(f"{function}({name}=...)")
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"{function}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
+    if dim is ... and keepdim:
+        raise TypeError(f"{function}() received an invalid combination of arguments: keepdim without dim")
+    for d in dim if isinstance(dim, tuple | list) else (dim,):
+        if isinstance(d, bool) or not (d is None or d is ... or isinstance(d, int | np.integer)):
+            raise TypeError(f"{function}(): argument 'dim' must be an int or a tuple of ints, not {d!r}")
+
+
+def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
+    dims = () if dim is None else tuple(dim) if isinstance(dim, Sequence) else (dim,)
+    axes = tuple(_dimension(d, ndim) for d in dims)
+    if len(set(axes)) != len(axes):
+        raise RuntimeError("dim appears multiple times in the list of dims")
+    return tuple(range(ndim)) if not axes or ndim == 0 else axes
+
+
+def _spread(g: Array, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> Array:
+    """Return the gradient of a sum for every term."""
+    if axes is not None:
+        g = g.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    return np.broadcast_to(g, shape)
+
+
+def _sum_backward(node: Node, g: Array) -> tuple[Array]:
+    return (_spread(g, *node.info),)
+
+
+_total: Callable[..., Any] = np.add.reduce
+
+
+def sum(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
+    """Return the sum over one, several or all dimensions; of integers in int64."""
+    if type(input) is not Tensor:
+        _need_tensor("sum", input)
+    a = input._array
+    if dim is ... and keepdim is False and not left_out:
+        kind = a.dtype
+        result = empty((), kind if kind in REALS else np.int64)
+        _quiet().run(_total, a, None, None, result)
+        return _record(result, "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
+    _check_reduction("sum", dim, keepdim, left_out)
+    axes = _axes(dim, a.ndim)
+    result = np.asarray(_quiet().run(a.sum, axes, keepdims=keepdim))
+    return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
+
+
+def _mean_backward(node: Node, g: Array) -> tuple[Array]:
+    shape, axes, count = node.info
+    return (_spread(np.asarray(g / g.dtype.type(count)), shape, axes),)
+
+
+def mean(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
+    """Return the mean over one, several or all dimensions."""
+    _need_tensor("mean", input)
+    _check_reduction("mean", dim, keepdim, left_out)
+    a = input._array
+    if a.dtype.kind != "f":
+        raise RuntimeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
+            f"Got: {input.dtype.title}"
+        )
+    axes = None if dim is ... else _axes(dim, a.ndim)
+    count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
+    result = _elementwise(np.true_divide, _quiet().run(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
+    name = "MeanBackward0" if axes is None else "MeanBackward1"
+    return _record(result, name, _mean_backward, (input,), info=(a.shape, axes, count))
+
+
+def _sigmoid_backward(node: Node, g: Array) -> tuple[Array]:
+    z, y = node.arrays()
+    if node.info[0] > node.age:  # the input was changed in place: torch needs the output only, and this is its formula
+        return (np.asarray(g * (z * (z.dtype.type(1) - z))),)
+    return (kernels.sigmoid_backward(g, y),)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    """Return 1 / (1 + exp(-input)) of each element."""
+    if type(input) is not Tensor:
+        _need_tensor("sigmoid", input)
+    y = _in_float(input._array)
+    z = kernels.sigmoids(REALS[y.dtype], y)
+    changed = [0]
+    return _record(z, "SigmoidBackward0", _sigmoid_backward, (input,), (z, y), input._changed, (changed,), changed)
+
+
+def t(input: Tensor) -> Tensor:
+    """Return a matrix transposed; fewer dimensions as they are."""
+    _need_tensor("t", input)
+    if input.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
+    return _view(input, input._array.T, "TBackward0", _transposed)
+
+
+def _mm_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    a, b = node.arrays()
+    return (
+        kernels.matmul(g, b.T) if node.edges[0] is not None else None,
+        kernels.matmul(a.T, g) if node.edges[1] is not None else None,
+    )
+
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Return the product of two matrices."""
+    if type(input) is not Tensor or type(mat2) is not Tensor:
+        _need_tensor("mm", input)
+        _need_tensor("mm", mat2)
+    a, b = input._array, mat2._array
+    kind = a.dtype
+    try:
+        result = kernels.product(REALS[kind], a, b) if kind is b.dtype else kernels.matmul(a, b)
+    except (KeyError, TypeError, ValueError):
+        if a.ndim != 2 or b.ndim != 2:
+            raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix") from None
+        _check_product(input, mat2)
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_by(a)} and {_by(b)})") from None
+    watched = (
+        input._changed if mat2._source is not None else _NEVER,
+        mat2._changed if input._source is not None else _NEVER,
+    )
+    return _record(result, "MmBackward0", _mm_backward, (input, mat2), (a, b), None, watched)
+
+
+def _check_product(a: Tensor, b: Tensor) -> None:
+    if a.dtype is not b.dtype:
+        names = {"float32": "float", "float64": "double", "int64": "long int", "bool": "bool"}
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {names[a.dtype.name]} != {names[b.dtype.name]}"
+        )
+    if not a.dtype.is_floating_point:
+        _left_out(f"a matrix product of {a.dtype}")
+
+
+def _product(a: Array, b: Array) -> Array:
+    """Return the product of stacks of matrices (..., m, k) and (..., k, n)."""
+    if a.ndim == 2 and b.ndim == 2:
+        return kernels.matmul(a, b)
+    if b.ndim == 2:
+        rows = math.prod(a.shape[:-1])
+        return kernels.matmul(a.reshape(rows, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
+    result = np.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
+    for i in np.ndindex(batch):
+        kernels.matmul(a[i], b[i], out=result[i])
+    return result
+
+
+def _matmul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
+    a, b = node.arrays()
+    left, right = node.info
+    a2, b2 = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
+    if a.ndim == 1:
+        g = g[..., None, :] if b.ndim > 1 else g[None]
+    if b.ndim == 1:
+        g = g[..., None]
+    parts: list[Array | None] = [None, None]
+    if node.edges[0] is not None:
+        parts[0] = _summed_to(_product(g, b2.swapaxes(-1, -2)), a2.shape, left[1]).reshape(left[0])
+    if node.edges[1] is not None:
+        parts[1] = _summed_to(_product(a2.swapaxes(-1, -2), g), b2.shape, right[1]).reshape(right[0])
+    return tuple(parts)
+
+
+def matmul(input: Any, other: Any) -> Tensor:
+    """Return the product of vectors, matrices or batches of matrices, by their numbers of dimensions as in torch."""
+    for value in (input, other):
+        if isinstance(value, _NUMBERS):
+            raise TypeError(f"matmul(): argument must be Tensor, not {type(value).__name__}")
+    left, right = _as_operand(input), _as_operand(other)
+    a, b = left._array, right._array
+    if a.ndim == 2 and b.ndim == 2:
+        return mm(left, right)
+    if a.ndim == 0 or b.ndim == 0:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
+    _check_product(left, right)
+    a2, b2 = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
+    if a2.shape[-1] != b2.shape[-2]:
+        if a.ndim == 1 and b.ndim == 1:
+            raise RuntimeError(
+                f"inconsistent tensor size, expected tensor [{len(a)}] and src [{len(b)}] to have the same number of "
+                f"elements, but got {len(a)} and {len(b)} elements respectively"
+            )
+        if a.ndim == 2 and b.ndim == 1:
+            raise RuntimeError(f"size mismatch, got input ({len(a)}), mat ({_by(a)}), vec ({len(b)})")
+        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_by(a2)} and {_by(b2)})")
+    _broadcast(np.empty(a2.shape[:-2]), np.empty(b2.shape[:-2]))
+    result = _product(a2, b2)
+    result = result.reshape(_matmul_shape(result.shape, a.ndim == 1, b.ndim == 1))
+    watched = _watched(left, a if right._source is not None else None, right, b if left._source is not None else None)
+    return _record(
+        result, _matmul_name(left, right), _matmul_backward, (left, right),
+        (a, b), ((a.shape, a.dtype), (b.shape, b.dtype)), watched,
+    )  # fmt: skip
+
+
+def _by(a: Array) -> str:
+    return f"{math.prod(a.shape[:-1])}x{a.shape[-1]}"
+
+
+def _matmul_shape(shape: tuple[int, ...], no_rows: bool, no_columns: bool) -> tuple[int, ...]:
+    head, rows, columns = shape[:-2], shape[-2], shape[-1]
+    return (*head, *(() if no_rows else (rows,)), *(() if no_columns else (columns,)))
+
+
+def _matmul_name(a: Tensor, b: Tensor) -> str:
+    """Return the name of the last of the operations that torch composes matmul of."""
+    if b.ndim == 1 and a.ndim <= 2:
+        return "DotBackward0" if a.ndim == 1 else "MvBackward0"
+    if a.ndim == 1 and b.ndim == 2:
+        return "SqueezeBackward4"
+    if a.ndim == 2 and a.requires_grad:
+        return "CloneBackward0" if a.numel() and b.numel() else "TransposeBackward0"
+    return "UnsafeViewBackward0"
+
+
+def _dense_sigmoid_backward(node: Node, dz: Array) -> Sequence[Array | None]:
+    wrt = tuple(name for name, edge in zip("xwb", node.edges, strict=True) if edge is not None)
+    x, w, y = node.arrays()
+    dx, dw, db = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
+    return dx, dw, None if db is None else db.reshape(node.info)
+
+
+def dense_sigmoid(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Return sigmoid(x @ w + b) by the fused kernel, as one node of the graph; b is (c,) or (1, c)."""
+    for value in (x, w, b):
+        _need_tensor("dense_sigmoid", value)
+    arrays = (x._array, w._array, b._array)
+    y = None
+    if mode.recording and (x.requires_grad or w.requires_grad or b.requires_grad):
+        y = np.empty((*arrays[0].shape[:1], *arrays[1].shape[1:]), arrays[0].dtype)
+    try:
+        z = kernels.dense_sigmoid(*arrays, preactivation=y)
+    except (TypeError, ValueError) as error:
+        raise RuntimeError(str(error)) from None
+    return _record(
+        z, "DenseSigmoidBackward0", _dense_sigmoid_backward, (x, w, b),
+        (arrays[0], arrays[1], y), arrays[2].shape, (x._changed, w._changed),
+    )  # fmt: skip
+
+
+def _augmented(function: Callable[[Any, Any], Tensor]) -> Callable[..., Tensor]:
+    """Return the operator that does an operation in place."""
+    return lambda input, other: input._in_place(function, other)
+
+
 class Tensor:
     """An array that remembers how it was computed. Made by `tensor`, `zeros`, `ones`, `from_numpy` and operations."""
 
-    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_node", "_requires_grad")
+    __slots__ = ("__weakref__", "_array", "_changed", "_grad", "_source")
     __array_ufunc__ = None  # so that ndarray + Tensor asks Tensor
     __hash__ = object.__hash__
 
     _array: Array
-    _node: Node | None
-    _requires_grad: bool
-    _grad: "Tensor | None"
+    _source: Source  # where its gradient goes: to the node that made it, to itself (LEAF), or nowhere (None)
+    _grad: Tensor | None
     _changed: list[int]  # when it was last changed in place; shared by all Tensors on the same memory
 
     def __init__(self, *_: object, **__: object) -> None:
         _left_out("the constructor Tensor(...); use tensor(data)")
 
     @staticmethod
-    def _wrap(array: Array, changed: list[int] | None = None) -> "Tensor":
+    def _wrap(array: Array, changed: list[int] | None = None) -> Tensor:
         self = _new(Tensor)
-        self._array = array if type(array) is np.ndarray else np.asarray(array)
-        self._node = None
-        self._requires_grad = False
+        self._array = array if type(array) is ndarray else np.asarray(array)
+        self._source = None
         self._grad = None
         self._changed = [0] if changed is None else changed
         return self
@@ -149,9 +803,9 @@ class Tensor:
         return len(self._array)
 
     def __repr__(self) -> str:
-        name = self._node.name() if self._node else None
+        name = self.grad_fn.name() if self.grad_fn else None
         default = self.dtype in (float32, int64, bool_)
-        return text_of(self._array, None if default else repr(self.dtype), name, self._requires_grad)
+        return text_of(self._array, None if default else repr(self.dtype), name, self.requires_grad)
 
     def __format__(self, specification: str) -> str:
         return format(self.item(), specification) if self.ndim == 0 else object.__format__(self, specification)
@@ -161,11 +815,11 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether operations on it are recorded, so that its gradient can be computed."""
-        return self._requires_grad
+        return self._source is not None
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
-        if self._node is not None:
+        if not self.is_leaf:
             if not value:
                 raise RuntimeError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a computed variable "
@@ -174,9 +828,9 @@ class Tensor:
             return
         if value and not self.dtype.is_floating_point:
             raise RuntimeError("Only Tensors of floating point and complex dtype can require gradients")
-        self._requires_grad = bool(value)
+        self._source = LEAF if value else None
 
-    def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Set requires_grad and return the Tensor."""
         self.requires_grad = requires_grad
         return self
@@ -184,17 +838,17 @@ class Tensor:
     @property
     def grad_fn(self) -> Node | None:
         """The operation that made it; None for a leaf."""
-        return self._node
+        return None if self._source is LEAF else self._source
 
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user and not by a recorded operation."""
-        return self._node is None
+        return self._source is None or self._source is LEAF
 
     @property
-    def grad(self) -> "Tensor | None":
+    def grad(self) -> Tensor | None:
         """The gradient accumulated by `backward`; None before the first."""
-        if self._grad is None and self._node is not None and not self.retains_grad:
+        if self._grad is None and not self.is_leaf and not self.retains_grad:
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
                 "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated for "
@@ -205,7 +859,7 @@ class Tensor:
         return self._grad
 
     @grad.setter
-    def grad(self, value: "Tensor | None") -> None:
+    def grad(self, value: Tensor | None) -> None:
         if value is not None:
             if not isinstance(value, Tensor):
                 raise TypeError(
@@ -226,18 +880,18 @@ class Tensor:
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on a Tensor that is no leaf."""
-        return self._node is not None and self._node.retained is not None
+        return self.grad_fn is not None and self.grad_fn.retained is not None
 
     def retain_grad(self) -> None:
         """Have `backward` set grad although this is no leaf."""
-        if not self._requires_grad:
+        if self._source is None:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self._node is not None:
-            self._node.retained = weakref.ref(self)
+        if self.grad_fn is not None:
+            self.grad_fn.retained = weakref.ref(self)
 
     def backward(
         self,
-        gradient: "Tensor | None" = None,
+        gradient: Tensor | None = None,
         retain_graph: bool | None = None,
         create_graph: bool = False,
         inputs: object = None,
@@ -255,7 +909,8 @@ class Tensor:
             _left_out("backward(create_graph=True)")
         if inputs is not None:
             _left_out("backward(inputs=...)")
-        if not self._requires_grad:
+        source = self._source
+        if source is None:
             raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
         if gradient is None:
             if self._array.size != 1:
@@ -270,16 +925,16 @@ class Tensor:
                     f"{self.shape}."
                 )
             seed = gradient._array.astype(self._array.dtype, copy=False)
-        if self._node is None:
-            accumulate({self: seed.copy()})
-            return
-        _quiet.call_nested(_backward, self._node, seed, bool(retain_graph))
+        if source is LEAF:
+            _quiet().run(accumulate, {self: seed.copy()})
+        else:
+            _quiet().run(_backward, source, seed, bool(retain_graph))
 
-    def detach(self) -> "Tensor":
+    def detach(self) -> Tensor:
         """Return a Tensor on the same memory that is no part of the graph."""
         return Tensor._wrap(self._array, changed=self._changed)
 
-    def clone(self) -> "Tensor":
+    def clone(self) -> Tensor:
         """Return a copy; its gradient reaches this Tensor."""
         return _record(self._array.copy(), "CloneBackward0", lambda _, g: (g,), (self,))
 
@@ -297,7 +952,7 @@ class Tensor:
 
     def numpy(self) -> Array:
         """Return an ndarray on the same memory."""
-        if self._requires_grad:
+        if self.requires_grad:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._array.view()
 
@@ -305,7 +960,7 @@ class Tensor:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **keywords: Any) -> Any:
-        if self._requires_grad:
+        if self.requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return self._array.__dlpack__(**keywords)
 
@@ -330,16 +985,16 @@ class Tensor:
         return bool(self.item())
 
     def __reduce__(self) -> Any:
-        return _rebuild, (self._array, self._requires_grad)
+        return _rebuild, (self._array, self.requires_grad)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Tensor":
-        if self._node is not None:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if not self.is_leaf:
             raise RuntimeError(
                 "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the "
                 "moment."
             )
         if id(self) not in memo:
-            copy = _rebuild(self._array.copy(), self._requires_grad)
+            copy = _rebuild(self._array.copy(), self.requires_grad)
             copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
             memo[id(self)] = copy
         result: Tensor = memo[id(self)]
@@ -347,48 +1002,29 @@ class Tensor:
 
     # Arithmetic
 
-    def __add__(self, other: Any) -> "Tensor":
-        return add(self, other)
+    __add__ = __radd__ = add
+    __sub__ = sub
+    __mul__ = __rmul__ = mul
+    __truediv__ = div
+    __pow__ = pow
+    __matmul__ = matmul
+    __neg__ = neg
 
-    def __radd__(self, other: Any) -> "Tensor":
-        return add(self, other)
-
-    def __sub__(self, other: Any) -> "Tensor":
-        return sub(self, other)
-
-    def __rsub__(self, other: Any) -> "Tensor":
+    def __rsub__(self, other: Any) -> Tensor:
         return _named(sub(other, self), "RsubBackward1" if isinstance(other, _NUMBERS) else None)
 
-    def __mul__(self, other: Any) -> "Tensor":
-        return mul(self, other)
-
-    def __rmul__(self, other: Any) -> "Tensor":
-        return mul(self, other)
-
-    def __truediv__(self, other: Any) -> "Tensor":
-        return div(self, other)
-
-    def __rtruediv__(self, other: Any) -> "Tensor":
+    def __rtruediv__(self, other: Any) -> Tensor:
         if isinstance(other, _NUMBERS):  # as torch does
             return mul(_reciprocal(self), other)
         return div(other, self)
 
-    def __pow__(self, other: Any) -> "Tensor":
-        return pow(self, other)
-
-    def __rpow__(self, other: Any) -> "Tensor":
+    def __rpow__(self, other: Any) -> Tensor:
         return pow(other, self)
 
-    def __matmul__(self, other: Any) -> "Tensor":
-        return matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> "Tensor":
+    def __rmatmul__(self, other: Any) -> Tensor:
         return matmul(other, self)
 
-    def __neg__(self) -> "Tensor":
-        return neg(self)
-
-    def __pos__(self) -> "Tensor":
+    def __pos__(self) -> Tensor:
         return self
 
     def _operator_left_out(self, *_: object) -> NoReturn:
@@ -398,38 +1034,16 @@ class Tensor:
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _operator_left_out
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _operator_left_out
 
-    def sum(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
-        """Return the sum over one, several or all dimensions."""
-        return sum(self, dim, keepdim, **left_out)
-
-    def mean(self, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> "Tensor":
-        """Return the mean over one, several or all dimensions."""
-        return mean(self, dim, keepdim, **left_out)
-
-    def sigmoid(self) -> "Tensor":
-        """Return 1 / (1 + exp(-x)) of each element."""
-        return sigmoid(self)
-
-    def mm(self, mat2: "Tensor") -> "Tensor":
-        """Return the product with a matrix."""
-        return mm(self, mat2)
-
-    def matmul(self, other: Any) -> "Tensor":
-        """Return the product with a vector, a matrix or a batch of matrices."""
-        return matmul(self, other)
-
-    def pow(self, exponent: Any) -> "Tensor":
-        """Return each element raised to a power."""
-        return pow(self, exponent)
-
-    def t(self) -> "Tensor":
-        """Return a matrix transposed; fewer dimensions as they are."""
-        if self.ndim > 2:
-            raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-        return _view(self, self._array.T, "TBackward0", _transposed)
+    sum = sum
+    mean = mean
+    sigmoid = sigmoid
+    mm = mm
+    matmul = matmul
+    pow = pow
+    t = t
 
     @property
-    def T(self) -> "Tensor":
+    def T(self) -> Tensor:
         """The Tensor with its dimensions reversed."""
         return _view(self, self._array.T, "PermuteBackward0", _transposed)
 
@@ -455,7 +1069,7 @@ class Tensor:
 
     # Reading elements
 
-    def __getitem__(self, index: Any) -> "Tensor":
+    def __getitem__(self, index: Any) -> Tensor:
         view, pick, name = _index(index, self)
         shape, kind = self._array.shape, self._array.dtype
 
@@ -476,7 +1090,7 @@ class Tensor:
             raise IndexError(str(error).replace("axis", "dimension")) from None
         return _view(self, part, name, backward) if pick is None else _record(part, name, backward, (self,), (pick,))
 
-    def __iter__(self) -> Iterator["Tensor"]:
+    def __iter__(self) -> Iterator[Tensor]:
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return (_named(self[i], "UnbindBackward0") for i in range(len(self)))
@@ -497,7 +1111,7 @@ class Tensor:
         self._array[...] = array
         self._changed[0] = now()
 
-    def _in_place(self, function: Callable[[Any, Any], "Tensor"], other: Any) -> "Tensor":
+    def _in_place(self, function: Callable[[Any, Any], Tensor], other: Any) -> Tensor:
         _check_in_place(self, other)
         if isinstance(other, Tensor) and _overlaps(self._array, other._array):
             raise RuntimeError(
@@ -519,38 +1133,29 @@ class Tensor:
         self._change(result._array)
         return self
 
-    def __iadd__(self, other: Any) -> "Tensor":
-        return self._in_place(add, other)
+    __iadd__ = _augmented(add)
+    __isub__ = _augmented(sub)
+    __imul__ = _augmented(mul)
+    __itruediv__ = _augmented(div)
+    __ipow__ = _augmented(pow)
 
-    def __isub__(self, other: Any) -> "Tensor":
-        return self._in_place(sub, other)
-
-    def __imul__(self, other: Any) -> "Tensor":
-        return self._in_place(mul, other)
-
-    def __itruediv__(self, other: Any) -> "Tensor":
-        return self._in_place(div, other)
-
-    def __ipow__(self, other: Any) -> "Tensor":
-        return self._in_place(pow, other)
-
-    def add_(self, other: Any, *, alpha: Number = 1) -> "Tensor":
+    def add_(self, other: Any, *, alpha: Number = 1) -> Tensor:
         """Add in place."""
         return self._in_place(lambda a, b: add(a, b, alpha=alpha), other)
 
-    def sub_(self, other: Any, *, alpha: Number = 1) -> "Tensor":
+    def sub_(self, other: Any, *, alpha: Number = 1) -> Tensor:
         """Subtract in place."""
         return self._in_place(lambda a, b: sub(a, b, alpha=alpha), other)
 
-    def mul_(self, other: Any) -> "Tensor":
+    def mul_(self, other: Any) -> Tensor:
         """Multiply in place."""
         return self._in_place(mul, other)
 
-    def div_(self, other: Any) -> "Tensor":
+    def div_(self, other: Any) -> Tensor:
         """Divide in place."""
         return self._in_place(div, other)
 
-    def zero_(self) -> "Tensor":
+    def zero_(self) -> Tensor:
         """Set all elements to 0."""
         _check_in_place(self, None)
         self._change(np.zeros((), self._array.dtype))
@@ -558,7 +1163,7 @@ class Tensor:
 
 
 def _backward(root: Node, seed: Array, retain_graph: bool) -> None:
-    accumulate(run(root, seed, retain_graph=retain_graph))
+    accumulate(run(root, seed, retain_graph))
 
 
 class no_grad:
@@ -572,11 +1177,13 @@ class no_grad:
         return self if function is None else self(function)
 
     def __enter__(self) -> None:
+        pauses.append(self)
         self._before = mode.recording
         mode.recording = False
 
     def __exit__(self, *_: object) -> None:
         mode.recording = self._before
+        pauses.remove(self)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``function``, run without recording."""
@@ -727,646 +1334,7 @@ def _rebuild(array: Array, requires_grad: bool) -> Tensor:
     return Tensor._wrap(_canonical(array)).requires_grad_(requires_grad)
 
 
-# Operations: each computes, and records how its gradient is computed
-
-
-_wrap = Tensor._wrap
-
-
-def _record(
-    array: Array,
-    name: str,
-    backward: Callable[[Node, Array], Sequence[Array | None]],
-    inputs: Sequence[Tensor | None],
-    saved: Any = (),
-    info: Any = None,
-    watched: Sequence[list[int]] = (),
-    changed: list[int] | None = None,
-) -> Tensor:
-    """Return a result as a Tensor, with a Node where an input requires a gradient.
-
-    ``saved`` is what backward reads and frees; ``watched`` are the ``_changed`` of what must not change until then.
-    ``info`` is kept. ``changed`` is the result's own.
-    """
-    result = _wrap(array, changed)
-    if mode.recording:
-        edges: list[Edge] = []
-        for t in inputs:
-            if t is None or not t._requires_grad:
-                edges.append(None)
-                continue
-            result._requires_grad = True
-            edge = t._node
-            if edge is None:
-                edges.append(t)
-            else:
-                edge.consumers += 1
-                edges.append(edge)
-        if result._requires_grad:
-            result._node = Node(name, backward, edges, saved, watched, info)
-    return result
-
-
-def _view(base: Tensor, array: Array, name: str, backward: Callable[[Node, Array], Sequence[Array | None]]) -> Tensor:
-    """Return a Tensor on memory of ``base``; unrecorded, it is a leaf that requires a gradient if the base does."""
-    view = _record(array, name, backward, (base,), changed=base._changed)
-    view._requires_grad = base._requires_grad
-    return view
-
-
-def _transposed(_: Node, g: Array) -> tuple[Array]:
-    return (g.T,)
-
-
-def _watched(left: Tensor | None, a: Any, right: Tensor | None, b: Any) -> tuple[list[int], ...]:
-    """Return what to watch for two operands of which ``a`` and ``b`` are saved: not what is a copy, or None."""
-    if left is not None and left._array is a:
-        return (left._changed, right._changed) if right is not None and right._array is b else (left._changed,)
-    return (right._changed,) if right is not None and right._array is b else ()
-
-
-def _named(t: Tensor, name: str | None) -> Tensor:
-    if name and t._node is not None:
-        t._node.name_ = name
-    return t
-
-
-def _dimension(dim: int, ndim: int) -> int:
-    size = max(ndim, 1)
-    if not -size <= dim < size:
-        raise IndexError(f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})")
-    return dim % size
-
-
-def _result_dtype(a: Any, b: Any) -> np.dtype[Any]:
-    """Return torch's result type: within a category, Tensors with dimensions decide, then 0-d Tensors, then numbers."""
-    groups: list[list[dtype]] = [[], [], []]
-    for value in (a, b):
-        if isinstance(value, Tensor):
-            groups[0 if value.ndim else 1].append(value.dtype)
-        else:
-            groups[2].append(bool_ if isinstance(value, bool) else int64 if isinstance(value, int) else float32)
-    best: dtype | None = None
-    for group in groups:
-        for kind in group:
-            if (
-                best is None
-                or min(kind.rank, 2) > min(best.rank, 2)
-                or (group is groups[0] and kind.rank > best.rank)
-                or (group is groups[1] and not groups[0] and kind.rank > best.rank)
-            ):
-                best = kind
-    assert best is not None
-    return best.numpy
-
-
-def _as_operand(value: Any) -> Tensor:
-    """Return an operand that is no Python number as a Tensor."""
-    if isinstance(value, Tensor):
-        return value
-    if isinstance(value, np.ndarray | np.generic):
-        return as_tensor(value)
-    raise TypeError(f"operands are Tensors, arrays and numbers, not {type(value).__name__}")
-
-
-def _need_tensor(function: str, value: Any) -> None:
-    if not isinstance(value, Tensor):
-        raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(value).__name__}")
-
-
-def _operands(a: Any, b: Any) -> tuple[Array, Any, Tensor | None, Tensor | None]:
-    """Return both operands in the dtype of the result, a Python number as an array too, and their Tensors."""
-    if type(a) is Tensor:
-        if type(b) is Tensor:
-            if a._array.dtype is b._array.dtype:
-                return a._array, b._array, a, b
-        elif type(b) is float or type(b) is int:
-            kind = a._array.dtype
-            if kind is _FLOAT64 or (kind is _FLOAT32 and -1e38 < b < 1e38):
-                return a._array, np.array(b, kind), a, None
-    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
-        raise TypeError(f"expected a Tensor, not {type(a).__name__} and {type(b).__name__}")
-    values, tensors = [], []
-    for value in (a, b):
-        if not isinstance(value, _NUMBERS):
-            value = _as_operand(value)
-        values.append(value)
-        tensors.append(value if isinstance(value, Tensor) else None)
-    kind = _result_dtype(*values)
-    arrays = [
-        v._array.astype(kind, copy=False) if isinstance(v, Tensor) else _quiet.call(np.array, v, kind) for v in values
-    ]
-    return arrays[0], arrays[1], tensors[0], tensors[1]
-
-
-def _broadcast(a: Any, b: Any) -> None:
-    """Raise torch's error where shapes cannot be broadcast together."""
-    for i, (m, n) in enumerate(zip(reversed(a.shape), reversed(b.shape), strict=False), 1):
-        if m != n and m != 1 and n != 1:
-            dim = max(a.ndim, b.ndim) - i
-            raise RuntimeError(
-                f"The size of tensor a ({m}) must match the size of tensor b ({n}) at non-singleton dimension {dim}"
-            )
-
-
-class _Quiet(threading.local):
-    """Runs a function without NumPy's warnings of overflow and the like, which torch does not give.
-
-    ``call(function, *arguments)`` does what np.errstate would do around the call, at a tenth of its cost: NumPy 2 keeps
-    the error state in a context variable, and here is a context that has it set, one per thread.
-    """
-
-    call: Callable[..., Any]
-
-    def __init__(self) -> None:
-        self.call = contextvars.Context().run
-        self.call(np.seterr, all="ignore")
-
-    def call_nested(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Do the same for a function that may itself use ``call``: a context cannot be entered twice."""
-        call = self.call
-        self.call = _call
-        try:
-            return call(function, *arguments)
-        finally:
-            self.call = call
-
-
-def _call(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-    return function(*arguments, **keywords)
-
-
-_quiet = _Quiet()
-
-
-def _elementwise(function: Callable[[Any, Any], Any], a: Any, b: Any) -> Array:
-    try:
-        result = _quiet.call(function, a, b)
-    except ValueError:
-        _broadcast(a, b)
-        raise
-    return result if type(result) is np.ndarray else np.asarray(result)
-
-
-def _summed_to(g: Array, shape: tuple[int, ...], kind: np.dtype[Any]) -> Array:
-    if g.shape != shape:
-        if g.ndim == 2 and shape in ((g.shape[1],), (1, g.shape[1])):
-            one = np.broadcast_to(np.ones((), g.dtype), (1, len(g)))
-            g = kernels.matmul(one, g).reshape(shape)
-        else:
-            lead = g.ndim - len(shape)
-            stretched = tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
-            g = np.asarray(g.sum(axis=(*range(lead), *stretched), keepdims=True)).reshape(shape)
-    return g if g.dtype == kind else g.astype(kind)
-
-
-Side: TypeAlias = tuple[tuple[int, ...], np.dtype[Any]] | None
-
-
-def _sides(result: Array, left: Tensor | None, right: Tensor | None) -> tuple[Side, Side] | None:
-    """Return shape and dtype of both inputs, to which gradients are brought; None where all are the result's."""
-    shape, kind = result.shape, result.dtype
-    if (left is None or (left._array.shape == shape and left._array.dtype is kind)) and (
-        right is None or (right._array.shape == shape and right._array.dtype is kind)
-    ):
-        return None
-    return _side(left), _side(right)
-
-
-def _side(t: Tensor | None) -> Side:
-    return None if t is None else (t._array.shape, t._array.dtype)
-
-
-def _to(g: Any, info: tuple[Side, Side] | None, side: int) -> Array | None:
-    """Return a gradient in shape and dtype of an input."""
-    if info is None:
-        return np.asarray(g)
-    own = info[side]
-    return None if own is None else _summed_to(np.asarray(g), *own)
-
-
-def _in_float(a: Array) -> Array:
-    """Return a in a floating dtype."""
-    return a if a.dtype is _FLOAT32 or a.dtype is _FLOAT64 else a.astype(_FLOAT32)
-
-
-def _add_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    return _to(g, node.info, 0), _to(g, node.info, 1)
-
-
-def _scaled(other: Any, alpha: Number, *operands: Any) -> Any:
-    """Return alpha * other; backward needs nothing saved, so it can be gone through twice."""
-    if isinstance(alpha, bool):
-        raise RuntimeError("Boolean alpha only supported for Boolean results.")
-    floating = any(isinstance(v, float) or (isinstance(v, Tensor) and v.dtype.is_floating_point) for v in operands)
-    if isinstance(alpha, float) and not floating:
-        raise RuntimeError("For integral input tensors, argument alpha must not be a floating point number.")
-    if not isinstance(other, Tensor):
-        return other * alpha
-    a, b, source, _ = _operands(other, alpha)
-    return _record(_elementwise(np.multiply, a, b), "MulBackward0", lambda _, g: (g * b,), (source,))
-
-
-def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
-    """Return input + alpha * other, broadcast."""
-    if alpha != 1 or alpha is True:
-        other = _scaled(other, alpha, input, other)
-    a, b, left, right = _operands(input, other)
-    if left is None or right is None or a.dtype.kind != "f":
-        result = _elementwise(np.add, a, b)
-    else:
-        try:
-            result = kernels.add(a, b)
-        except ValueError:
-            _broadcast(a, b)
-            raise
-    return _record(result, "AddBackward0", _add_backward, (left, right), (), _sides(result, left, right))
-
-
-def _sub_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    return _to(g, node.info, 0), _to(-g, node.info, 1) if node.edges[1] is not None else None
-
-
-def sub(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
-    """Return input - alpha * other, broadcast."""
-    for value in (input, other):
-        if isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype is bool_):
-            raise RuntimeError(
-                "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
-                "mask, use the `~` or `logical_not()` operator instead."
-            )
-    if alpha != 1 or isinstance(alpha, bool):
-        other = _scaled(other, alpha, input, other)
-    a, b, left, right = _operands(input, other)
-    result = _elementwise(np.subtract, a, b)
-    return _record(result, "SubBackward0", _sub_backward, (left, right), (), _sides(result, left, right))
-
-
-def _reciprocal(input: Tensor) -> Tensor:
-    """Return 1 / input."""
-    result = _elementwise(np.true_divide, 1, _in_float(input._array))
-    kind = input._array.dtype
-
-    def backward(node: Node, g: Array) -> tuple[Array]:
-        (r,) = node.arrays()
-        return ((-g * (r * r)).astype(kind, copy=False),)
-
-    changed = [0]
-    return _record(result, "ReciprocalBackward0", backward, (input,), (result,), None, (changed,), changed)
-
-
-def _needs(t: Tensor | None) -> bool:
-    return t is not None and t._requires_grad
-
-
-def _mul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    a, b = node.arrays()
-    return None if b is None else _to(g * b, node.info, 0), None if a is None else _to(g * a, node.info, 1)
-
-
-def mul(input: Any, other: Any) -> Tensor:
-    """Return input * other, broadcast."""
-    a, b, left, right = _operands(input, other)
-    result = _elementwise(np.multiply, a, b)
-    saved = (a if _needs(right) else None, b if _needs(left) else None)
-    return _record(
-        result, "MulBackward0", _mul_backward, (left, right), saved, _sides(result, left, right),
-        _watched(left, saved[0], right, saved[1]),
-    )  # fmt: skip
-
-
-def _div_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    a, b = node.arrays()
-    numerator = _to(g / b, node.info, 0) if node.edges[0] is not None else None
-    return numerator, None if a is None else _to(-g * ((a / b) / b), node.info, 1)
-
-
-def _rounded_quotient(a: Any, b: Any, mode: str) -> Array:
-    """Return a / b rounded toward zero or down, in the dtype of a."""
-    if a.dtype.kind == "b":
-        _left_out("a rounded quotient of bools")
-    if a.dtype.kind == "f":
-        quotient = _elementwise(np.true_divide if mode == "trunc" else np.floor_divide, a, b)
-        return np.trunc(quotient) if mode == "trunc" else quotient
-    if not np.all(b):
-        raise RuntimeError("ZeroDivisionError")
-    quotient = _elementwise(np.floor_divide, a, b)
-    return quotient + ((quotient < 0) & (quotient * b != a)) if mode == "trunc" else quotient
-
-
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """Return input / other, broadcast; of integers in float32. The gradient of a rounded quotient is 0."""
-    a, b, left, right = _operands(input, other)
-    if rounding_mode is not None:
-        if rounding_mode not in ("trunc", "floor"):
-            raise RuntimeError(
-                f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
-            )
-        result = _rounded_quotient(a, b, rounding_mode)
-        return _record(
-            result, "DivBackward2", lambda node, g: [_to(g * 0, node.info, i) for i in (0, 1)], (left, right),
-            info=_sides(result, left, right),
-        )  # fmt: skip
-    if a.dtype.kind != "f":
-        a, b = _in_float(a), _in_float(b)
-    result = _elementwise(np.true_divide, a, b)
-    saved = (a if _needs(right) else None, b)
-    return _record(
-        result, "DivBackward0", _div_backward, (left, right), saved, _sides(result, left, right),
-        _watched(left, saved[0], right, b),
-    )  # fmt: skip
-
-
-def _pow_scalar_backward(node: Node, g: Array) -> tuple[Array]:
-    (a,) = node.arrays()
-    exponent = node.info
-    if exponent == 0:
-        return (np.zeros_like(a),)
-    return (np.asarray(g * (exponent * a ** (exponent - 1))),)
-
-
-def _pow_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    a, b, result = node.arrays()
-    zero, one = g.dtype.type(0), g.dtype.type(1)
-    base = power = None
-    if node.edges[0] is not None:
-        base = _to(np.where(b == 0, zero, g * (b * a ** (b - one))), node.info, 0)
-    if node.edges[1] is not None:
-        power = _to(g * np.where((a == 0) & (b >= 0), zero, result * np.log(a)), node.info, 1)
-    return base, power
-
-
-def pow(input: Any, exponent: Any) -> Tensor:
-    """Return input ** exponent, broadcast; one of both may be a number."""
-    if isinstance(input, Tensor) and isinstance(exponent, _NUMBERS):
-        a = input._array
-        if a.dtype.kind != "f":
-            a = _operands(input, exponent)[0]
-            if a.dtype.kind == "b":
-                _left_out("a power of bools")
-            if exponent < 0 and a.dtype.kind != "f":
-                raise RuntimeError("Integers to negative integer powers are not allowed.")
-        result = _quiet.call(operator.pow, a, exponent)
-        return _record(result, "PowBackward0", _pow_scalar_backward, (input,), (a,), exponent, (input._changed,))
-    a, b, left, right = _operands(input, exponent)
-    if a.dtype.kind == "b":
-        _left_out("a power of bools")
-    result = _elementwise(np.power, a, b)
-    name = "PowBackward1" if left is not None else "PowBackward2"
-    changed = [0]
-    return _record(
-        result, name, _pow_backward, (left, right), (a, b, result), _sides(result, left, right),
-        (*_watched(left, a, right, b), changed), changed,
-    )  # fmt: skip
-
-
-def neg(input: Tensor) -> Tensor:
-    """Return -input."""
-    _need_tensor("neg", input)
-    if input.dtype is bool_:
-        raise RuntimeError(
-            "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, use "
-            "the `~` or `logical_not()` operator instead."
-        )
-    return _record(np.negative(input._array), "NegBackward0", lambda _, g: (-g,), (input,))
-
-
-def _check_reduction(function: str, dim: Any, keepdim: Any, left_out: dict[str, Any]) -> None:
-    """Raise for keywords that the subset leaves out, and for arguments of types that torch refuses."""
-    for name in left_out:
-        _left_out(f"{function}({name}=...)")
-    if not isinstance(keepdim, bool):
-        raise TypeError(f"{function}(): argument 'keepdim' must be bool, not {type(keepdim).__name__}")
-    if dim is ... and keepdim:
-        raise TypeError(f"{function}() received an invalid combination of arguments: keepdim without dim")
-    for d in dim if isinstance(dim, tuple | list) else (dim,):
-        if isinstance(d, bool) or not (d is None or d is ... or isinstance(d, int | np.integer)):
-            raise TypeError(f"{function}(): argument 'dim' must be an int or a tuple of ints, not {d!r}")
-
-
-def _axes(dim: Any, ndim: int) -> tuple[int, ...]:
-    dims = () if dim is None else tuple(dim) if isinstance(dim, Sequence) else (dim,)
-    axes = tuple(_dimension(d, ndim) for d in dims)
-    if len(set(axes)) != len(axes):
-        raise RuntimeError("dim appears multiple times in the list of dims")
-    return tuple(range(ndim)) if not axes or ndim == 0 else axes
-
-
-def _spread(g: Array, shape: tuple[int, ...], axes: tuple[int, ...] | None) -> Array:
-    """Return the gradient of a sum for every term."""
-    if axes is not None:
-        g = g.reshape(tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    return np.broadcast_to(g, shape)
-
-
-def _sum_backward(node: Node, g: Array) -> tuple[Array]:
-    return (_spread(g, *node.info),)
-
-
-_total = np.add.reduce
-
-
-def sum(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
-    """Return the sum over one, several or all dimensions; of integers in int64."""
-    if type(input) is not Tensor:
-        _need_tensor("sum", input)
-    a = input._array
-    if dim is ... and keepdim is False and not left_out:
-        result = np.empty((), a.dtype if a.dtype.kind == "f" else np.int64)
-        _quiet.call(_total, a, None, None, result)
-        return _record(result, "SumBackward0", _sum_backward, (input,), (), (a.shape, None))
-    _check_reduction("sum", dim, keepdim, left_out)
-    axes = _axes(dim, a.ndim)
-    result = np.asarray(_quiet.call(a.sum, axes, keepdims=keepdim))
-    return _record(result, "SumBackward1", _sum_backward, (input,), info=(a.shape, axes))
-
-
-def _mean_backward(node: Node, g: Array) -> tuple[Array]:
-    shape, axes, count = node.info
-    return (_spread(np.asarray(g / g.dtype.type(count)), shape, axes),)
-
-
-def mean(input: Tensor, dim: Any = ..., keepdim: bool = False, **left_out: Any) -> Tensor:
-    """Return the mean over one, several or all dimensions."""
-    _need_tensor("mean", input)
-    _check_reduction("mean", dim, keepdim, left_out)
-    a = input._array
-    if a.dtype.kind != "f":
-        raise RuntimeError(
-            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. "
-            f"Got: {input.dtype.title}"
-        )
-    axes = None if dim is ... else _axes(dim, a.ndim)
-    count = math.prod(a.shape if axes is None else [a.shape[i] for i in axes])
-    result = _elementwise(np.true_divide, _quiet.call(a.sum, axes, keepdims=keepdim), a.dtype.type(count))
-    name = "MeanBackward0" if axes is None else "MeanBackward1"
-    return _record(result, name, _mean_backward, (input,), info=(a.shape, axes, count))
-
-
-def _sigmoid_backward(node: Node, g: Array) -> tuple[Array]:
-    z, y = node.arrays()
-    if node.info[0] > node.age:  # the input was changed in place: torch needs the output only, and this is its formula
-        return (np.asarray(g * (z * (z.dtype.type(1) - z))),)
-    return (kernels.sigmoid_backward(g, y),)
-
-
-def sigmoid(input: Tensor) -> Tensor:
-    """Return 1 / (1 + exp(-input)) of each element."""
-    if type(input) is not Tensor:
-        _need_tensor("sigmoid", input)
-    y = _in_float(input._array)
-    z = kernels.sigmoid(y)
-    changed = [0]
-    return _record(z, "SigmoidBackward0", _sigmoid_backward, (input,), (z, y), input._changed, (changed,), changed)
-
-
-def t(input: Tensor) -> Tensor:
-    """Return a matrix transposed; fewer dimensions as they are."""
-    _need_tensor("t", input)
-    return input.t()
-
-
-def _mm_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    a, b = node.arrays()
-    return (
-        kernels.matmul(g, b.T) if node.edges[0] is not None else None,
-        kernels.matmul(a.T, g) if node.edges[1] is not None else None,
-    )
-
-
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """Return the product of two matrices."""
-    if type(input) is not Tensor or type(mat2) is not Tensor:
-        _need_tensor("mm", input)
-        _need_tensor("mm", mat2)
-    a, b = input._array, mat2._array
-    try:
-        result = kernels.matmul(a, b)
-    except (TypeError, ValueError):
-        if a.ndim != 2 or b.ndim != 2:
-            raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix") from None
-        _check_product(input, mat2)
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_by(a)} and {_by(b)})") from None
-    watched = _watched(input, a if mat2._requires_grad else None, mat2, b if input._requires_grad else None)
-    return _record(result, "MmBackward0", _mm_backward, (input, mat2), (a, b), None, watched)
-
-
-def _check_product(a: Tensor, b: Tensor) -> None:
-    if a.dtype is not b.dtype:
-        names = {"float32": "float", "float64": "double", "int64": "long int", "bool": "bool"}
-        raise RuntimeError(
-            f"expected m1 and m2 to have the same dtype, but got: {names[a.dtype.name]} != {names[b.dtype.name]}"
-        )
-    if not a.dtype.is_floating_point:
-        _left_out(f"a matrix product of {a.dtype}")
-
-
-def _product(a: Array, b: Array) -> Array:
-    """Return the product of stacks of matrices (..., m, k) and (..., k, n)."""
-    if a.ndim == 2 and b.ndim == 2:
-        return kernels.matmul(a, b)
-    if b.ndim == 2:
-        rows = math.prod(a.shape[:-1])
-        return kernels.matmul(a.reshape(rows, a.shape[-1]), b).reshape(*a.shape[:-1], b.shape[1])
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    a, b = np.broadcast_to(a, (*batch, *a.shape[-2:])), np.broadcast_to(b, (*batch, *b.shape[-2:]))
-    result = np.empty((*batch, a.shape[-2], b.shape[-1]), a.dtype)
-    for i in np.ndindex(batch):
-        kernels.matmul(a[i], b[i], out=result[i])
-    return result
-
-
-def _matmul_backward(node: Node, g: Array) -> tuple[Array | None, ...]:
-    a, b = node.arrays()
-    left, right = node.info
-    a2, b2 = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
-    if a.ndim == 1:
-        g = g[..., None, :] if b.ndim > 1 else g[None]
-    if b.ndim == 1:
-        g = g[..., None]
-    parts: list[Array | None] = [None, None]
-    if node.edges[0] is not None:
-        parts[0] = _summed_to(_product(g, b2.swapaxes(-1, -2)), a2.shape, left[1]).reshape(left[0])
-    if node.edges[1] is not None:
-        parts[1] = _summed_to(_product(a2.swapaxes(-1, -2), g), b2.shape, right[1]).reshape(right[0])
-    return tuple(parts)
-
-
-def matmul(input: Any, other: Any) -> Tensor:
-    """Return the product of vectors, matrices or batches of matrices, by their numbers of dimensions as in torch."""
-    for value in (input, other):
-        if isinstance(value, _NUMBERS):
-            raise TypeError(f"matmul(): argument must be Tensor, not {type(value).__name__}")
-    left, right = _as_operand(input), _as_operand(other)
-    a, b = left._array, right._array
-    if a.ndim == 2 and b.ndim == 2:
-        return mm(left, right)
-    if a.ndim == 0 or b.ndim == 0:
-        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a.ndim}D and {b.ndim}D")
-    _check_product(left, right)
-    a2, b2 = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
-    if a2.shape[-1] != b2.shape[-2]:
-        if a.ndim == 1 and b.ndim == 1:
-            raise RuntimeError(
-                f"inconsistent tensor size, expected tensor [{len(a)}] and src [{len(b)}] to have the same number of "
-                f"elements, but got {len(a)} and {len(b)} elements respectively"
-            )
-        if a.ndim == 2 and b.ndim == 1:
-            raise RuntimeError(f"size mismatch, got input ({len(a)}), mat ({_by(a)}), vec ({len(b)})")
-        raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({_by(a2)} and {_by(b2)})")
-    _broadcast(np.empty(a2.shape[:-2]), np.empty(b2.shape[:-2]))
-    result = _product(a2, b2)
-    result = result.reshape(_matmul_shape(result.shape, a.ndim == 1, b.ndim == 1))
-    watched = _watched(left, a if right._requires_grad else None, right, b if left._requires_grad else None)
-    return _record(
-        result, _matmul_name(left, right), _matmul_backward, (left, right),
-        (a, b), ((a.shape, a.dtype), (b.shape, b.dtype)), watched,
-    )  # fmt: skip
-
-
-def _by(a: Array) -> str:
-    return f"{math.prod(a.shape[:-1])}x{a.shape[-1]}"
-
-
-def _matmul_shape(shape: tuple[int, ...], no_rows: bool, no_columns: bool) -> tuple[int, ...]:
-    head, rows, columns = shape[:-2], shape[-2], shape[-1]
-    return (*head, *(() if no_rows else (rows,)), *(() if no_columns else (columns,)))
-
-
-def _matmul_name(a: Tensor, b: Tensor) -> str:
-    """Return the name of the last of the operations that torch composes matmul of."""
-    if b.ndim == 1 and a.ndim <= 2:
-        return "DotBackward0" if a.ndim == 1 else "MvBackward0"
-    if a.ndim == 1 and b.ndim == 2:
-        return "SqueezeBackward4"
-    if a.ndim == 2 and a._requires_grad:
-        return "CloneBackward0" if a.numel() and b.numel() else "TransposeBackward0"
-    return "UnsafeViewBackward0"
-
-
-def _dense_sigmoid_backward(node: Node, dz: Array) -> Sequence[Array | None]:
-    wrt = tuple(name for name, edge in zip("xwb", node.edges, strict=True) if edge is not None)
-    x, w, y = node.arrays()
-    dx, dw, db = kernels.dense_sigmoid_backward(dz, x, w, y, wrt=wrt)
-    return dx, dw, None if db is None else db.reshape(node.info)
-
-
-def dense_sigmoid(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-    """Return sigmoid(x @ w + b) by the fused kernel, as one node of the graph; b is (c,) or (1, c)."""
-    for value in (x, w, b):
-        _need_tensor("dense_sigmoid", value)
-    arrays = (x._array, w._array, b._array)
-    y = None
-    if mode.recording and (x._requires_grad or w._requires_grad or b._requires_grad):
-        y = np.empty((*arrays[0].shape[:1], *arrays[1].shape[1:]), arrays[0].dtype)
-    try:
-        z = kernels.dense_sigmoid(*arrays, preactivation=y)
-    except (TypeError, ValueError) as error:
-        raise RuntimeError(str(error)) from None
-    return _record(
-        z, "DenseSigmoidBackward0", _dense_sigmoid_backward, (x, w, b),
-        (arrays[0], arrays[1], y), arrays[2].shape, (x._changed, w._changed),
-    )  # fmt: skip
+# Parts of methods
 
 
 def _compare(function: Callable[[Any, Any], Any], a: Tensor, b: Any) -> Any:
@@ -1379,9 +1347,9 @@ def _compare(function: Callable[[Any, Any], Any], a: Tensor, b: Any) -> Any:
 def _check_in_place(t: Tensor, other: Any) -> None:
     if not mode.recording:
         return
-    if t._node is None and t._requires_grad:
+    if t._source is LEAF:
         raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
-    if t._requires_grad or (isinstance(other, Tensor) and other._requires_grad):
+    if t.requires_grad or (isinstance(other, Tensor) and other.requires_grad):
         _left_out("an in-place operation that is recorded; do it under no_grad(), or not in place:")
 
 

@@ -171,6 +171,35 @@ def test_backward_of_the_layer_runs_the_fused_kernel(kind: str, loss: str, dtype
     assert "dense_sigmoid_backward" not in calls
 
 
+@pytest.mark.parametrize("gradient", [3e38, -3e38, 1e-44, float("inf"), float("nan")])
+def test_the_fused_loss_has_the_bits_of_the_nodes_where_floats_end(gradient: float, calls: list[str]) -> None:
+    """The gradient by z is 2 g z, which is finite for z < 1/2 where 2 g is not."""
+    x, w, b = _leaves(30, 7, 3, "float32", (3,))
+    found = []
+    for retain in (False, True):
+        y = pygrad.mm(x, w) + b
+        if retain:
+            y.retain_grad()
+        calls.clear()
+        (pygrad.sigmoid(y) ** 2).sum().backward(pygrad.tensor(gradient))
+        assert ("dense_sigmoid_backward" in calls) is not retain
+        assert x.grad is not None
+        found.append(x.grad.numpy().copy())
+        x.grad = None
+    assert same_bits(*found)
+    assert abs(gradient) != 3e38 or 0 < np.isfinite(found[0]).sum() < found[0].size
+
+
+def test_adding_gradients_past_the_largest_float_is_silent() -> None:
+    x = pygrad.ones(2, requires_grad=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            x.sum().backward(pygrad.tensor(3e38))
+    assert x.grad is not None
+    assert np.isinf(x.grad.numpy()).all()
+
+
 def test_fusing_keeps_the_order_of_contributions() -> None:
     """Of three and more contributions to a leaf the sum depends on their order: it is that of node after node."""
     for seed in range(20):
