@@ -34,6 +34,40 @@ int pg_finds(pg_array a, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_
     return array.p == p && array.ndim == ndim && array.shape[0] == first_size && array.strides[0] == first_stride;
 }
 
+/* The calling thread's control of floating-point arithmetic: other libraries may have it round elsewhere or flush
+ * subnormal numbers to zero. Kernels, and workers, which inherit it, have the default of IEEE 754. */
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+enum { IEEE_CONTROL = 0x1f80, STATUS = 0x3f };
+static inline unsigned long control(void) { return _mm_getcsr() & ~(unsigned)STATUS; }
+static inline void set_control(unsigned long c) { _mm_setcsr((unsigned)c); }
+#elif defined(__aarch64__)
+enum { IEEE_CONTROL = 0 };
+static inline unsigned long control(void) {
+    unsigned long c;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(c));
+    return c;
+}
+static inline void set_control(unsigned long c) { __asm__ volatile("msr fpcr, %0" : : "r"(c)); }
+#else
+enum { IEEE_CONTROL = 0 };
+static inline unsigned long control(void) { return IEEE_CONTROL; }
+static inline void set_control(unsigned long c) { (void)c; }
+#endif
+
+static inline unsigned long ieee_begin(void) {
+    const unsigned long before = control();
+    if (before != IEEE_CONTROL) set_control(IEEE_CONTROL);
+    return before;
+}
+
+static inline void ieee_end(const unsigned long *before) {
+    if (*before != IEEE_CONTROL) set_control(*before);
+}
+
+/* From here to the end of the function. */
+#define IEEE_ARITHMETIC const unsigned long before __attribute__((cleanup(ieee_end), unused)) = ieee_begin()
+
 struct range {
     uintptr_t low, high;
 };

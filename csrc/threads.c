@@ -90,12 +90,11 @@ static void *work(void *unused) {
 }
 
 static void forget_threads(void) { pool = (struct pool)NEW_POOL; }
-static void watch_fork(void) { pthread_atfork(NULL, NULL, forget_threads); }
+/* When the library is loaded: a fork that is under way no longer sees what is registered. */
+__attribute__((constructor)) static void watch_fork(void) { pthread_atfork(NULL, NULL, forget_threads); }
 
 /* Start workers until there are `workers` or no more can be had. Called with the lock held. */
 static void start(int workers) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, watch_fork);
     sigset_t all, before; /* signals are for the threads of the program */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

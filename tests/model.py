@@ -160,20 +160,34 @@ def sigmoid_backward(dz: Array, y: Array) -> Array:
 
 
 def mean_of_squares(z: Array) -> float:
-    """The rule of csrc/dense.inc: segments of 256 elements in 16 lanes, which are folded; groups of rows; the total."""
+    """The rule of csrc/dense.inc: segments of 256 elements in 16 lanes, which are folded; groups of rows; the total.
+
+    From the folding on each sum is a high and a low part, which has what roundings took away.
+    """
+
+    def in_order_of_parts(parts: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+        high = low = np.zeros(())
+        for part_high, part_low in parts:
+            high, error = _two_sum(high, part_high)
+            low = (low + error) + part_low
+        return high, low
+
     groups = []
     for start in range(0, len(z), BLOCK * GROUP_BLOCKS):
         flat = z[start : start + BLOCK * GROUP_BLOCKS].reshape(-1).astype(np.float64)
         segments = np.zeros((max(-(-flat.size // SEGMENT), 1), SEGMENT // LANES, LANES))
         segments.reshape(-1)[: flat.size] = flat
-        lanes = np.zeros((len(segments), LANES))
+        lanes, low = np.zeros((len(segments), LANES)), np.zeros(len(segments))
         for i in range(SEGMENT // LANES):
             lanes = fma(segments[:, i], segments[:, i], lanes)
         while lanes.shape[1] > 1:
             half = lanes.shape[1] // 2
-            lanes = lanes[:, :half] + lanes[:, half:]
-        groups.append(in_order(list(lanes)))
-    return float(in_order(groups)[0] / len(z))
+            lanes, errors = _two_sum(lanes[:, :half], lanes[:, half:])
+            for lane in range(half):
+                low = low + errors[:, lane]
+        groups.append(in_order_of_parts(list(zip(lanes[:, 0], low, strict=True))))
+    high, low_total = in_order_of_parts(groups)
+    return float((high + low_total) / len(z))
 
 
 def dense_sigmoid(x: Array, w: Array, b: Array) -> Array:

@@ -1,6 +1,10 @@
 """Every kernel, on every instruction set of this machine, in both dtypes, against independent truths."""
 
+import ctypes
+import ctypes.util
+import math
 import multiprocessing
+import platform
 import re
 import sys
 import threading
@@ -571,7 +575,7 @@ def test_instruction_sets_give_the_same_bits() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(300, 2600, 40), (59, 5000, 70), (5, 4300, 600), (300, 4100, 3), (285, 700, 90)])
-def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], dtype: type, isa: str) -> None:
+def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], dtype: Any, isa: str) -> None:
     """Sums of several groups, in shapes whose last rows are computed another way than those before."""
     m, k, n = shape
     random = np.random.default_rng(m)
@@ -582,6 +586,71 @@ def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], d
     if isa in FUSED_ISAS:
         columns = [0, n - 1]
         assert same_bits(model.matmul(a[rows], b[:, columns]), c[np.ix_(rows, columns)])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize(("rows", "columns"), [(10, 2), (1000, 5000), (1_000_000, 1), (300_001, 8), (2048, 500)])
+def test_the_loss_is_as_good_as_one_addition(rows: int, columns: int, constant: bool, dtype: Any) -> None:
+    """Against math.fsum of the squares of z as the kernel gives it.
+
+    With u = 2**-53: fma adds 16 squares in a lane, at most 16 u of each lane, but of float32 squares (48 bits) sums of
+    equal ones are exact, and errors of different ones average out; all that follows is compensated, and the last
+    addition and the division round twice. For float64 the square itself is not representable, and equal ones round
+    alike: at most 16 u and 2 u.
+    """
+    random = np.random.default_rng(rows)
+    x: Any = np.zeros((rows, 1), dtype)
+    w: Any = np.zeros((1, columns), dtype)
+    if not constant:
+        x, w = random.standard_normal(x.shape).astype(dtype), random.standard_normal(w.shape).astype(dtype)
+    b: Array = np.full(columns, 2.2, dtype)
+    loss, _ = kernels.dense_sigmoid_value_and_grad(x, w, b, wrt=())
+    z = kernels.dense_sigmoid(x, w, b).astype(np.float64).reshape(-1)
+    squares = z * z
+    errors = np.zeros(1) if dtype is np.float32 else model.fma(z, z, -squares)  # of float32 they are exact
+    exact = math.fsum([*squares, *errors]) / rows
+    ulps = abs(loss - exact) / np.spacing(exact)
+    assert ulps <= (18 if constant and dtype is np.float64 else 2)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("m", "k", "n"), [(1, 2, 2_200_000), (3, 2, 1_100_000), (2_200_000, 2, 1), (2, 5, 1_300_000), (70_001, 3, 130)]
+)
+def test_outputs_larger_than_caches(m: int, k: int, n: int, dtype: Any, isa: str) -> None:
+    """They are written past the caches: right up to the last element, and nothing behind."""
+    random = np.random.default_rng(k)
+    a, b = random.integers(-64, 64, (m, k)).astype(dtype), random.integers(-64, 64, (n, k)).astype(dtype).T
+    for offset in (0, 1, 3):
+        memory: Array = np.full(m * n + 9, 7, dtype)
+        out = memory[offset : offset + m * n].reshape(m, n)
+        kernels.matmul(a, b, out=out)
+        assert np.array_equal(out, a @ b)  # integers: exact
+        kernels.add(out, b[0], out=memory[offset : offset + m * n].reshape(m, n))
+        assert np.array_equal(out, a @ b + b[0])
+        rest = np.r_[memory[:offset], memory[offset + m * n :]]
+        assert (rest == 7).all()
+        if offset == 0:
+            assert np.array_equal(kernels.add(out, b[0]), out + b[0])
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="another FE_UPWARD")
+def test_the_rounding_mode_of_the_caller_changes_no_bit(isa: str) -> None:
+    """Nor does flushing to zero, which is in the same register; and the caller gets back what it had."""
+    libm = ctypes.CDLL(ctypes.util.find_library("m"))
+    upward = {"x86_64": 0x800, "aarch64": 0x400000}[platform.machine()]
+    y = np.linspace(-100, 20, 200_000, dtype=np.float32)
+    a = np.random.default_rng(0).standard_normal((300, 300))
+    expected = [kernels.sigmoid(y), kernels.matmul(a, a)]
+    libm.fesetround(upward)
+    try:
+        got = [kernels.sigmoid(y), kernels.matmul(a, a)]
+        mode = libm.fegetround()
+    finally:
+        libm.fesetround(0)
+    assert mode == upward
+    assert all(same_bits(one, other) for one, other in zip(got, expected, strict=True))
 
 
 def test_many_threads_at_once_and_a_forked_child() -> None:

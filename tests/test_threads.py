@@ -189,6 +189,32 @@ def test_fork_while_other_threads_compute() -> None:
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork") or not Path("/proc/self/task").exists(), reason="no fork or no /proc here")
+def test_fork_during_the_first_use_of_the_pool() -> None:
+    """A child that is forked while another thread starts the workers has workers all the same."""
+    code = """if True:
+        import os, threading, warnings
+        import numpy as np
+        import pygrad
+        from pygrad import kernels
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork in a program with threads
+        pygrad.set_num_threads(4)
+        a = np.ones((400, 400), np.float32)
+        worker = threading.Thread(target=lambda: kernels.matmul(a, a))
+        worker.start()
+        child = os.fork()
+        if child == 0:
+            kernels.matmul(a, a)
+            os._exit(0 if len(os.listdir("/proc/self/task")) == 4 else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        worker.join()
+        print("done")
+    """
+    for _ in range(5):
+        done = run(code)
+        assert done.stdout == "done\n", done.stderr
+
+
 def test_exit_while_daemon_threads_compute() -> None:
     code = """if True:
         import threading, time
