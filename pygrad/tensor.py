@@ -765,9 +765,6 @@ class Tensor:
         self._changed = [0] if changed is None else changed
         return self
 
-    def __getattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Tensor.{name} is not in pygrad's subset of PyTorch")
-
     # What it is
 
     @property
