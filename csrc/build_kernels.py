@@ -13,7 +13,8 @@ header = (FOLDER / "pygrad.h").read_text(encoding="utf-8")
 declarations = "".join(line for line in header.splitlines(keepends=True) if not line.startswith("#"))
 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
-FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-fvisibility=hidden", "-pthread", "-g0", "-Wall", "-Wextra"]
+FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
+SMALL = ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables"]
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)
@@ -23,6 +24,6 @@ ffibuilder.set_source(
     sources=SOURCES,
     depends=REST,  # rebuilds when one changes, and brings them into the sdist
     include_dirs=[str(FOLDER)],
-    extra_compile_args=FLAGS if sys.platform != "win32" else [],
+    extra_compile_args=FLAGS + SMALL if sys.platform != "win32" else [],
     extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [],  # without symbols: a fifth of the size
 )

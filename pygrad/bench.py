@@ -29,8 +29,8 @@ from typing import Any
 import numpy as np
 
 from pygrad import bench_peers, config
-from pygrad.bench_cases import Case, WrongResultError, cases_of_shape, check, default_cases, expected
-from pygrad.bench_peers import Peer
+from pygrad.bench_cases import Case, Truth, WrongResultError, cases_of_shape, check, default_cases, expected
+from pygrad.bench_peers import Array, Peer, arrays_of
 from pygrad.config import ffi, lib
 from pygrad.threads import get_num_threads, set_num_threads, usable_cpus
 
@@ -227,7 +227,7 @@ def memory_available() -> int:
         available = min(available, int(re.findall(r"MemAvailable: *(\d+) kB", text)[0]) * 1024)
         limit = int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii"))
         used = int(Path("/sys/fs/cgroup/memory.current").read_text(encoding="ascii"))
-        available = min(available, limit - used)
+        available = max(1, min(available, limit - used))
     except (OSError, ValueError, IndexError):  # another system, or no limit
         pass
     return available
@@ -271,6 +271,7 @@ class Run:
     limits: Limits
     one_thread: Limits
     limits_at_end: Limits | None = None
+    interrupted: bool = False
     results: list[Result] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
@@ -280,6 +281,7 @@ class Run:
             "dtype": self.dtype.name,
             "threads": self.threads,
             "quick": self.quick,
+            "interrupted": self.interrupted,
             "machine": {"cpu": self.cpu, "usable_cpus": self.cpus, "last_level_cache": self.cache},
             "platform": platform.platform(),
             "peers": {peer.name: peer.version for peer in self.peers},
@@ -313,37 +315,48 @@ class Run:
         }
 
 
+def _check(case: Case, name: str, call: Callable[[], Any], out: Sequence[Array], truth: Sequence[Truth]) -> None:
+    """Raise WrongResultError if a call does not give what it should, by pygrad into the arrays of ``out``."""
+    for array in out:
+        array.fill(np.nan)
+    results = arrays_of(call())
+    if name == "pygrad" and out:  # the loss comes before them; not every peer has an out
+        results[-len(out) :] = out
+    check(case, name, results, truth)
+
+
 def run_case(case: Case, run: Run, tell: Callable[[str], None]) -> Result | None:
     """Check and time one case; None where memory is lacking. What was left out is noted in ``run``."""
     itemsize = run.dtype.itemsize
     needed, available = case.bytes_needed(itemsize), memory_available()
     if needed > available:
-        run.notes.append(f"{case.name} is left out: it needs {needed / 1e9:.1f} GB of {available / 1e9:.1f} available")
+        run.notes.append(f"{case.name} is left out: it needs {_bytes(needed)} of {_bytes(available)} available")
         return None
     tell("reference")
     inputs = case.inputs(np.random.default_rng(0), run.dtype)
     truth = expected(case.function, inputs)
     calls: dict[str, Callable[[], Any]] = {}
+    outs: dict[str, tuple[Array, ...]] = {}
     for peer in (bench_peers.pygrad_itself(), *run.peers):
         if not peer.has(case.function, inputs):
             continue
         tell(f"checking {peer.name}")
-        out: Any = None
-        if case.out is not None:
-            out = tuple(np.zeros(shape, run.dtype) for shape in case.out)
-            out = out[0] if len(out) == 1 else out
+        outs[peer.name] = out = tuple(np.zeros(shape, run.dtype) for shape in case.out or ())
         try:
-            call = peer.prepare(case.function, inputs, out)
-            result = call()
+            call = peer.prepare(case.function, inputs, (out if len(out) > 1 else out[0]) if out else None)
+            _check(case, peer.name, call, out, truth)
+        except WrongResultError:
+            raise
         except Exception as error:
             if peer.name == "pygrad":
                 raise
             run.notes.append(f"{case.name}: {peer.name} is left out: {' '.join(str(error).split())[:200]}")
             continue
-        check(case, peer.name, result, truth)
         calls[peer.name] = call
-    del truth, result
     rounds = measure(calls, *((0.6, 0.004) if run.quick else (5.0, 0.01)), tell)
+    for name, call in calls.items():
+        tell(f"checking {name} again")
+        _check(case, name, call, outs[name], truth)
     return Result(case, rounds, *floor(case, itemsize, run.limits, run.cache))
 
 
@@ -364,6 +377,11 @@ def _figure(value: float, *units: tuple[float, str]) -> str:
 
 def _seconds(value: float) -> str:
     return _figure(value, (1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
+
+
+def _bytes(value: float) -> str:
+    units = (1e24, "YB"), (1e21, "ZB"), (1e18, "EB"), (1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB")
+    return _figure(value, *units)
 
 
 def _per_second(value: float, unit: str) -> str:
@@ -421,12 +439,14 @@ of limit: the least time that the limits allow (flop: multiply-adds; memory: byt
 allow less than a call that computes nothing takes; "cache": data fit into the cache, and no arithmetic is counted.
 Under each peer's name: its time over pygrad's, the median of rounds in turn. Above 1 pygrad is faster; noisy: the
 quartiles of the rounds are further apart than that is from 1. A peer without out= allocates its results.
-Every result was compared with the reference before."""
+Every result was compared with the reference, before it was timed and after."""
 
 
 def summary(run: Run) -> str:
     """Return what the table means, and where pygrad is slower, as text after it."""
     lines = ["", LEGEND]
+    if run.interrupted:
+        lines.append("Interrupted: the run ended after the last row above.")
     if run.limits_at_end:
         lines.append(f"limits at the end: {_limits(run.limits_at_end)}")
         if not run.limits.about(run.limits_at_end):
@@ -474,7 +494,8 @@ def add_command(commands: Any) -> None:
         help="how fast it is: against the limits of this machine, and against NumPy, PyTorch, JAX, SciPy, Numba",
         description="Measure what this machine can do, then each function against that, and against what is installed "
         "of NumPy, PyTorch, JAX, SciPy and a fused loop under Numba. Prints a Markdown table. Exit status 0, 1 if a "
-        "result is wrong, 2 for bad arguments.",
+        "result is wrong, nothing was measured or a file could not be written, 2 for bad "
+        "arguments, 130 if interrupted.",
     )
     parser.add_argument(
         "--quick",
@@ -532,14 +553,25 @@ def command(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         progress.clear()
         status = 130
-        if run is None or not run.results:
-            return status
-    print(summary(run))
-    if arguments.json is not None:
-        Path(arguments.json).write_text(json.dumps(run.as_json(), indent=1) + "\n", encoding="utf-8")
-    if arguments.plot is not None:
-        plot(run, arguments.plot)
+    if run is None or not run.results:
+        why = "interrupted" if status else "every case was left out"
+        print(f"pygrad bench: nothing was measured: {why}", file=sys.stderr)
+        return status or 1
+    run.interrupted = status != 0
+    print(summary(run), flush=True)
+    for option, write in (("json", _write_json), ("plot", plot)):
+        file = getattr(arguments, option)
+        if file is not None:
+            try:
+                write(run, file)
+            except OSError as error:
+                print(f"pygrad bench: --{option} {file}: cannot be written: {error.strerror or error}", file=sys.stderr)
+                status = 1
     return status
+
+
+def _write_json(run: Run, file: str) -> None:
+    Path(file).write_text(json.dumps(run.as_json(), indent=1) + "\n", encoding="utf-8")
 
 
 def prepare(dtype: np.dtype[Any], threads: int, tell: Callable[[str], None], *, quick: bool) -> Run:
@@ -571,6 +603,8 @@ def run_cases(cases: Sequence[Case], run: Run, progress: Progress) -> None:
         if result:
             run.results.append(result)
             print(_line(_cells(result, names, run.dtype.itemsize), widths), flush=True)
+    if not run.results:
+        return
     progress("limits again")
     run.limits_at_end = measure_limits(run.threads, run.dtype, run.cache, quick=True)
     progress.clear()
@@ -607,13 +641,20 @@ def _dtype(name: str) -> np.dtype[Any]:
 
 
 def _number_of_threads(text: str | None) -> int:
+    most = usable_cpus()
     if text is None:
+        if get_num_threads() > most:
+            raise BadArgumentError(
+                f"pygrad is set to {get_num_threads()} threads (PYGRAD_NUM_THREADS) and this process may use {most} "
+                f"CPUs: give --threads {most} or less"
+            )
         return get_num_threads()
-    if not re.fullmatch(r"0*[1-9]\d{0,5}", text, flags=re.ASCII):
-        raise BadArgumentError(f"--threads {text}: expected a whole number of at least 1")
-    if int(text) > usable_cpus():
-        raise BadArgumentError(f"--threads {text}: this process may use {usable_cpus()} CPUs, expected at most as many")
-    return int(text)
+    digits = text.lstrip("0")
+    if not (digits.isascii() and digits.isdigit()):
+        raise BadArgumentError(f"--threads {text}: expected a whole number from 1 to {most}, the CPUs of this process")
+    if len(digits) > 4 or int(digits) > most:
+        raise BadArgumentError(f"--threads {text}: this process may use {most} CPUs, expected at most as many")
+    return int(digits)
 
 
 def _use_isa(name: str) -> None:

@@ -299,7 +299,7 @@ def load(threads: int) -> tuple[list[Peer], list[str], list[str]]:
     missing : list of str
         Names of those that are not.
     notes : list of str
-        What the user should know: installed ones that cannot be imported, a number of threads that cannot be set.
+        What the user should know: installed ones that do not start, a number of threads that cannot be set.
     """
     peers, missing, notes = [numpy_by_hand(threads)], [], []
     if not importlib.util.find_spec("threadpoolctl"):
@@ -311,5 +311,5 @@ def load(threads: int) -> tuple[list[Peer], list[str], list[str]]:
         try:
             peers.append(make(threads))
         except Exception as error:  # whatever a broken installation raises
-            notes.append(f"{name} is left out, for it cannot be imported: {' '.join(str(error).split())}")
+            notes.append(f"{name} is left out, for it does not start: {' '.join(str(error).split())}")
     return peers, missing, notes

@@ -17,7 +17,7 @@ import functools
 import itertools
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy import empty, ndarray
@@ -26,6 +26,7 @@ from pygrad.config import ffi, lib
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Gradients: TypeAlias = tuple[Array | None, Array | None, Array | None]
+_Result = TypeVar("_Result")
 
 
 class _Real:
@@ -65,42 +66,53 @@ def _check_that_c_finds_arrays() -> None:
 _check_that_c_finds_arrays()
 
 
-def _real(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
-    """Return the functions for the dtype of all arrays, after checking that they are arrays of one dtype."""
+def _real(*arrays: Array) -> _Real | None:
+    """Return the functions for the dtype of all arrays; None unless they are plain arrays of one dtype."""
     try:
         dtype = arrays[0].dtype
         if dtype is _FLOAT32 or dtype is _FLOAT64:
             for array in arrays:
                 if type(array) is not ndarray or array.dtype is not dtype:
-                    break
-            else:
-                return _F32 if dtype is _FLOAT32 else _F64
+                    return None
+            return _F32 if dtype is _FLOAT32 else _F64
     except AttributeError:
         pass
-    return _real_of_rarer_arrays(function, names, *arrays)
+    return None
 
 
-def _real_of_rarer_arrays(function: str, names: tuple[str, ...], *arrays: Array) -> _Real:
-    """Do what `_real` does for subclasses and copies of dtypes, with the error messages."""
+def _with_plain_arrays(
+    function: Callable[..., _Result], names: tuple[str, ...], *arrays: Any, **keywords: Any
+) -> _Result:
+    """Call ``function`` again where `_real` gives None: for subclasses and copies of dtypes, or raise TypeError.
+
+    C takes an array as it lies in memory, whatever a subclass says of its shape.
+    """
+    plain: list[Array] = []
     for name, array in zip(names, arrays, strict=True):
         if not isinstance(array, np.ndarray) or isinstance(array, np.ma.MaskedArray):
             raise TypeError(
-                f"{function}: {name} is {_a(type(array).__name__)}, not a NumPy array: "
+                f"{function.__name__}: {name} is {_a(type(array).__name__)}, not a NumPy array: "
                 f"convert it with np.asarray({name}, dtype=np.float32)"
             )
-        if array.dtype not in (_FLOAT32, _FLOAT64):
+        plain.append(_plain(array))
+        if plain[-1].dtype not in (_FLOAT32, _FLOAT64):
             raise TypeError(
-                f"{function}: {name} has dtype {_dtype_name(array.dtype)}, expected float32 or float64: "
+                f"{function.__name__}: {name} has dtype {_dtype_name(plain[-1].dtype)}, expected float32 or float64: "
                 f"convert it with {name}.astype(np.float32)"
             )
-    first = arrays[0].dtype
-    for name, array in zip(names, arrays, strict=True):
-        if array.dtype != first:
+    dtype = _FLOAT32 if plain[0].dtype == _FLOAT32 else _FLOAT64
+    for name, array in zip(names, plain, strict=True):
+        if array.dtype != dtype:
             raise TypeError(
-                f"{function}: {names[0]} is {first} and {name} is {array.dtype}, expected one dtype: "
-                f"convert one of them, e.g. {name}.astype(np.{first})"
+                f"{function.__name__}: {names[0]} is {dtype} and {name} is {array.dtype}, expected one dtype: "
+                f"convert one of them, e.g. {name}.astype(np.{dtype})"
             )
-    return _F32 if first == _FLOAT32 else _F64
+    return function(*(array.view(dtype) for array in plain), **keywords)
+
+
+def _plain(array: Array) -> Array:
+    """Return what an array of a subclass holds."""
+    return ndarray.view(array, ndarray)
 
 
 def _a(noun: str) -> str:
@@ -124,13 +136,14 @@ def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, .
         return out
     if not isinstance(out, np.ndarray) or isinstance(out, np.ma.MaskedArray):
         raise TypeError(f"{function}: {name} is {_a(type(out).__name__)}, expected a NumPy array or None")
-    if out.dtype != real.dtype:
+    plain = _plain(out)
+    if plain.dtype != real.dtype:
         raise TypeError(
-            f"{function}: {name} has dtype {_dtype_name(out.dtype)}, expected {real.dtype} as the inputs have"
+            f"{function}: {name} has dtype {_dtype_name(plain.dtype)}, expected {real.dtype} as the inputs have"
         )
-    if out.shape != shape:
-        raise ValueError(f"{function}: {name} has shape {out.shape}, expected {shape}")
-    if not out.flags.writeable:
+    if plain.shape != shape:
+        raise ValueError(f"{function}: {name} has shape {plain.shape}, expected {shape}")
+    if not plain.flags.writeable:
         raise ValueError(f"{function}: {name} is read-only, expected an array that can be written")
     return out
 
@@ -143,7 +156,7 @@ def _again_with_copies(
     if status == lib.PG_NO_MEMORY:
         raise MemoryError(f"{name}: no memory for scratch space")
     if status == lib.PG_OUTPUTS:  # their ranges of addresses meet; they may be interleaved all the same
-        for one, other in itertools.combinations([array for array in outputs if array is not None], 2):
+        for one, other in itertools.combinations([_plain(array) for array in outputs if array is not None], 2):
             if np.shares_memory(one, other):
                 raise ValueError(f"{name}: two of the output arrays share memory, expected separate arrays")
     return function(*(array.copy() for array in inputs), **keywords)
@@ -153,7 +166,7 @@ def _stored(out: Array | None, result: Array) -> Array:
     """Return ``result``, in ``out`` where that is an array."""
     if out is None:
         return result
-    out[...] = result
+    _plain(out)[...] = result
     return out
 
 
@@ -170,7 +183,10 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     ValueError
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
-    return product(_real("matmul", ("a", "b"), a, b), a, b, out)
+    real = _real(a, b)
+    if real is None:
+        return _with_plain_arrays(matmul, ("a", "b"), a, b, out=out)
+    return product(real, a, b, out)
 
 
 def product(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
@@ -195,7 +211,10 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     """
     if type(a) is not ndarray or type(b) is not ndarray:
         a, b = _operand(a, b), _operand(b, a)
-    return total(_real("add", ("a", "b"), a, b), a, b, out)
+    real = _real(a, b)
+    if real is None:
+        return _with_plain_arrays(add, ("a", "b"), a, b, out=out)
+    return total(real, a, b, out)
 
 
 def total(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
@@ -245,7 +264,10 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     ValueError
         If ``out`` does not fit.
     """
-    return sigmoids(_real("sigmoid", ("x",), x), x, out)
+    real = _real(x)
+    if real is None:
+        return _with_plain_arrays(sigmoid, ("x",), x, out=out)
+    return sigmoids(real, x, out)
 
 
 def sigmoids(real: _Real, x: Array, out: Array | None = None) -> Array:
@@ -270,7 +292,9 @@ def sigmoid_backward(dz: Array, y: Array, *, out: Array | None = None) -> Array:
     ValueError
         If the shapes of ``dz`` and ``y`` differ, or ``out`` does not fit.
     """
-    real = _real("sigmoid_backward", ("dz", "y"), dz, y)
+    real = _real(dz, y)
+    if real is None:
+        return _with_plain_arrays(sigmoid_backward, ("dz", "y"), dz, y, out=out)
     if dz.shape != y.shape:
         raise ValueError(f"sigmoid_backward: dz is {dz.shape} and y is {y.shape}: the shapes must be equal")
     dy = empty(y.shape, real.dtype) if out is None else _output("sigmoid_backward", real, "out", out, y.shape)
@@ -301,7 +325,9 @@ def dense_sigmoid(
     ValueError
         If shapes do not fit together, or ``out`` and ``preactivation`` share memory.
     """
-    real = _real("dense_sigmoid", _XWB, x, w, b)
+    real = _real(x, w, b)
+    if real is None:
+        return _with_plain_arrays(dense_sigmoid, _XWB, x, w, b, out=out, preactivation=preactivation)
     r, c = _layer("dense_sigmoid", x, w, b)
     z = empty((r, c), real.dtype) if out is None else _output("dense_sigmoid", real, "out", out, (r, c))
     if preactivation is not None:
@@ -310,8 +336,8 @@ def dense_sigmoid(
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
         copy = _again_with_copies(dense_sigmoid, status, x, w, b, outputs=(z, preactivation), preactivation=y)
-        if preactivation is not None:
-            preactivation[...] = y
+        if y is not None:
+            _stored(preactivation, y)
         return _stored(out, copy)
     return z
 
@@ -348,7 +374,10 @@ def dense_sigmoid_backward(
         If shapes do not fit together, ``wrt`` has an unknown name, or arrays of ``out`` share memory.
     """
     function = "dense_sigmoid_backward"
-    real = _real(function, ("dz", "x", "w", "y"), dz, x, w, y)
+    real = _real(dz, x, w, y)
+    if real is None:
+        names = ("dz", "x", "w", "y")
+        return _with_plain_arrays(dense_sigmoid_backward, names, dz, x, w, y, wrt=wrt, out=out)
     r, c = _product_shape(function, ("x", "w"), x, w)
     if dz.shape != (r, c):
         _need_2d(function, "dz", dz)
@@ -413,7 +442,9 @@ def dense_sigmoid_value_and_grad(
         If shapes do not fit together, x has no rows, ``wrt`` has an unknown name, or arrays of ``out`` share memory.
     """
     function = "dense_sigmoid_value_and_grad"
-    real = _real(function, _XWB, x, w, b)
+    real = _real(x, w, b)
+    if real is None:
+        return _with_plain_arrays(dense_sigmoid_value_and_grad, _XWB, x, w, b, wrt=wrt, out=out)
     r, _ = _layer(function, x, w, b)
     if r == 0:
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
@@ -458,7 +489,7 @@ def _layer(function: str, x: Array, w: Array, b: Array) -> tuple[int, int]:
 def _gradients(function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes: tuple[int, ...]) -> Gradients:
     """Return an array, given or new, for each gradient that ``wrt`` names, and None for the others."""
     x_shape, w_shape, b_shape = shapes
-    if wrt == _XWB:
+    if type(wrt) is tuple and wrt == _XWB:
         if out is None:
             dtype = real.dtype
             return empty(x_shape, dtype), empty(w_shape, dtype), empty(b_shape, dtype)
@@ -466,9 +497,11 @@ def _gradients(function: str, real: _Real, wrt: Iterable[str], out: Any, *shapes
             dx = _output(function, real, "out (dx)", out[0], x_shape)
             dw = _output(function, real, "out (dw)", out[1], w_shape)
             return dx, dw, _output(function, real, "out (db)", out[2], b_shape)
+    if not isinstance(wrt, Iterable):
+        raise TypeError(f"{function}: wrt is {_a(type(wrt).__name__)}, expected names of 'x', 'w' and 'b'")
     wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
     for name in wrt:
-        if name not in _XWB:
+        if not isinstance(name, str) or name not in _XWB:
             raise ValueError(f"{function}: wrt has {name!r}, expected names of 'x', 'w' and 'b'")
     if out is None:
         out = (None, None, None)
@@ -493,5 +526,6 @@ def _names(gradients: Gradients) -> tuple[str, ...]:
 def _all_stored(gradients: Gradients, copies: Gradients) -> Gradients:
     for gradient, copy in zip(gradients, copies, strict=True):
         if gradient is not None and copy is not None:
-            gradient[...] = copy.reshape(gradient.shape)
+            plain = _plain(gradient)
+            plain[...] = copy.reshape(plain.shape)
     return gradients

@@ -44,11 +44,14 @@ def _cgroup_cpus(membership: Path = Path("/proc/self/cgroup"), root: Path = Path
     """Return how many CPUs the control groups of Linux leave the process (versions 1 and 2); infinity without any."""
     least = math.inf
     try:
-        lines = membership.read_text(encoding="utf-8").splitlines()
+        lines = membership.read_text(encoding="utf-8", errors="surrogateescape").split("\n")  # as names of files are
     except OSError:
         return least
     for line in lines:
-        _, controllers, group = line.split(":", 2)
+        _, *fields = line.split(":", 2)
+        if len(fields) != 2:
+            continue
+        controllers, group = fields
         if controllers and "cpu" not in controllers.split(","):
             continue
         top = root / controllers if controllers else root
@@ -62,7 +65,7 @@ def _cgroup_cpus(membership: Path = Path("/proc/self/cgroup"), root: Path = Path
                     quota, period = (place / "cpu.max").read_text(encoding="utf-8").split()
                 if float(quota) > 0:
                     least = min(least, float(quota) / float(period))
-            except (OSError, ValueError):  # no such file at this level; "max"
+            except (OSError, ValueError, ZeroDivisionError):  # no such file at this level; "max"
                 pass
             if place == top:
                 break
@@ -78,8 +81,13 @@ def usable_cpus() -> int:
 
 def _choose() -> None:
     text = os.environ.get("PYGRAD_NUM_THREADS")
+    if text is None:
+        set_num_threads(usable_cpus())
+        return
     try:
-        set_num_threads(usable_cpus() if text is None else int(text))
+        if not (text.isascii() and text.isdigit()):  # int takes "4_0" and " 4 " too
+            raise ValueError
+        set_num_threads(int(text))
     except (ValueError, RuntimeError):
         raise ValueError(
             f"PYGRAD_NUM_THREADS={text!r}: expected a number of threads from 1 to {_MOST}; or unset PYGRAD_NUM_THREADS "

@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import importlib.util
+import itertools
 import json
+import math
 import os
 import pty
 import subprocess
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 from table import DTYPES
 
-from pygrad import bench, bench_cases, bench_peers, config, kernels, threads
+from pygrad import bench, bench_cases, bench_peers, config, kernels, reference, threads
 from pygrad.__main__ import main
 from pygrad.bench import Limits, Ratio, Result
 from pygrad.bench_cases import Case, WrongResultError
@@ -223,6 +225,44 @@ def test_a_wrong_kernel_ends_the_run(
     assert not file.exists()
 
 
+def test_a_kernel_that_is_wrong_from_its_second_call_on_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right, calls = kernels.sigmoid, itertools.count(1)
+
+    def second_wrong(x: Any, out: Any = None) -> Any:
+        result = right(x, out=out)
+        if next(calls) > 1:
+            result[0] += np.float32(1e-4)
+        return result
+
+    monkeypatch.setattr(kernels, "sigmoid", second_wrong)
+    monkeypatch.setattr(bench, "default_cases", lambda: [bench_cases.sigmoid_case(7)])
+    assert main(["bench", "--quick", "--case", "sigmoid"]) == 1
+    assert "pygrad bench: sigmoid 7 out=: pygrad is wrong: element (0,)" in capsys.readouterr().err
+
+
+def test_what_is_in_out_is_checked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    right = kernels.dense_sigmoid_value_and_grad
+    monkeypatch.setattr(kernels, "dense_sigmoid_value_and_grad", lambda *inputs, out=None: right(*inputs))
+    case = bench_cases.layer_case(VALUE_AND_GRAD, 5, 3, 2, out=True)
+    monkeypatch.setattr(bench, "default_cases", lambda: [case])
+    assert main(["bench", "--quick", "--case", "value"]) == 1
+    assert f"pygrad bench: {case.name}: pygrad is wrong: element (0, 0) of result 2 is nan" in capsys.readouterr().err
+
+
+def test_the_truth_of_a_long_sum_of_equal_terms_in_float64() -> None:
+    """Each half adds one rounding; the last products have fewer than 256 rows, so fewer than 256."""
+    rows = 1_000_000
+    x, w, b = np.full((rows, 1), 0.1), np.ones((1, 1)), np.zeros(1)
+    truths = bench_cases.expected(VALUE_AND_GRAD, (x, w, b))
+    dy = reference.sigmoid_backward(2 * reference.sigmoid(x) / rows, x)[:, 0]
+    for truth, exact in zip(truths[2:], (math.fsum(x[:, 0] * dy), math.fsum(dy)), strict=True):
+        assert abs(truth.exact.item() - exact) <= (256 + 13) * np.finfo(np.float64).eps / 2 * exact
+    case = bench_cases.layer_case(VALUE_AND_GRAD, rows, 1, 1)
+    bench_cases.check(case, "pygrad", kernels.dense_sigmoid_value_and_grad(x, w, b), truths)
+
+
 def test_a_wrong_peer_ends_the_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(np, "matmul", lambda a, b, out=None: np.zeros((len(a), b.shape[1]), a.dtype))
     assert main(["bench", "--quick", "--shape", "5x3x2", "--case", "matmul"]) == 1
@@ -240,7 +280,7 @@ def test_peers_absent_and_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     peers, missing, notes = bench_peers.load(1)
     assert [peer.name for peer in peers] == ["NumPy"]
     assert missing == ["Absent"]
-    assert "Broken is left out, for it cannot be imported: libbroken.so: cannot open" in notes
+    assert "Broken is left out, for it does not start: libbroken.so: cannot open" in notes
 
 
 def test_nothing_is_imported_before_it_is_needed() -> None:
@@ -272,6 +312,8 @@ def test_run(tmp_path: Path) -> None:
     assert set(result["not_installed"]) == {
         name for name, (module, _) in bench_peers._OTHERS.items() if not importlib.util.find_spec(module)
     }
+    assert result["interrupted"] is False
+    assert "Interrupted" not in done.stdout
     for moment in ("start", "one_thread", "end"):
         assert result["limits"][moment]["flop"] > 0
     for case in result["cases"]:
@@ -293,12 +335,17 @@ def test_list_of_cases() -> None:
 
 
 BAD: list[tuple[list[str], str]] = [
-    (["--threads", "0"], "--threads 0: expected a whole number of at least 1"),
-    (["--threads", "two"], "--threads two: expected a whole number of at least 1"),
+    (
+        ["--threads", "0"],
+        f"--threads 0: expected a whole number from 1 to {threads.usable_cpus()}, the CPUs of this process",
+    ),
+    (["--threads", "two"], "--threads two: expected a whole number from 1 to"),
     (
         ["--threads", "99999"],
         f"--threads 99999: this process may use {threads.usable_cpus()} CPUs, expected at most as many",
     ),
+    (["--threads", "1000000"], f"--threads 1000000: this process may use {threads.usable_cpus()} CPUs"),
+    (["--threads", "9" * 5000], f"--threads {'9' * 5000}: this process may use {threads.usable_cpus()} CPUs"),
     (["--dtype", "float16"], "--dtype float16: expected float32 or float64"),
     (
         ["--isa", "mmx"],
@@ -371,7 +418,42 @@ def test_a_case_too_large_is_left_out(
     assert "is left out" in result["notes"][-1]
 
 
-def test_an_interrupted_run_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_measured_is_no_success(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    arguments = ["bench", "--quick", "--shape", "999999999999x999999999999x1", "--case", "matmul"]
+    if importlib.util.find_spec("matplotlib"):
+        arguments += ["--plot", str(tmp_path / "bench.png")]
+    assert main([*arguments, "--json", str(tmp_path / "bench.json")]) == 1
+    written = capsys.readouterr()
+    # 1e24 + 2e12 elements in float32, three times, and six times in float64
+    assert "matmul 999999999999x999999999999x1 is left out: it needs 60.0 YB of " in written.err
+    assert "pygrad bench: nothing was measured: every case was left out" in written.err
+    assert "No peer is faster" not in written.out
+    assert "was compared" not in written.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_of_threads_from_elsewhere_beyond_the_cpus(capsys: pytest.CaptureFixture[str]) -> None:
+    before, most = threads.get_num_threads(), threads.usable_cpus()
+    threads.set_num_threads(most + 1)
+    try:
+        assert main(["bench", "--list"]) == 2
+    finally:
+        threads.set_num_threads(before)
+    message = f"pygrad is set to {most + 1} threads (PYGRAD_NUM_THREADS) and this process may use {most} CPUs"
+    assert capsys.readouterr().err == f"pygrad bench: {message}: give --threads {most} or less\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_file_that_cannot_be_written_in_the_end() -> None:
+    done = _bench("--quick", "--shape", "5x3x2", "--case", "matmul", "--json", "/dev/full")
+    assert done.returncode == 1
+    assert "| matmul 5x3x2 " in done.stdout
+    assert done.stderr == f"pygrad bench: --json /dev/full: cannot be written: {os.strerror(errno.ENOSPC)}\n"
+
+
+def test_an_interrupted_run_keeps_what_it_has(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     right, file = bench.run_case, tmp_path / "bench.json"
 
     def interrupted(case: Case, *arguments: Any) -> Result | None:
@@ -381,7 +463,11 @@ def test_an_interrupted_run_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch, t
 
     monkeypatch.setattr(bench, "run_case", interrupted)
     assert main(["bench", "--quick", "--shape", "5x3x2", "--json", str(file)]) == 130
-    assert len(json.loads(file.read_text(encoding="utf-8"))["cases"]) == 4
+    result = json.loads(file.read_text(encoding="utf-8"))
+    assert (len(result["cases"]), result["interrupted"]) == (4, True)
+    assert "Interrupted: the run ended after the last row above." in capsys.readouterr().out
+    assert main(["bench", "--quick", "--shape", "5x3x2", "--case", "matmul"]) == 130
+    assert capsys.readouterr().err == "pygrad bench: nothing was measured: interrupted\n"
 
 
 def test_progress_is_shown_on_a_terminal_and_taken_away() -> None:

@@ -1,6 +1,7 @@
 """What bad input gets: which exception, and the whole message."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from pygrad import config, kernels, reference
+
+Array = np.ndarray[Any, Any]
 
 X = np.ones((10, 12), np.float32)
 W = np.ones((12, 2), np.float32)
@@ -80,6 +83,10 @@ CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
      "dense_sigmoid_backward: y is (10, 12), expected x's rows and w's columns, (10, 2)"),
     (lambda: vg(X, W, B, wrt=("x", "z")), ValueError,
      "dense_sigmoid_value_and_grad: wrt has 'z', expected names of 'x', 'w' and 'b'"),
+    (lambda: vg(X, W, B, wrt=None), TypeError,  # type: ignore[arg-type]
+     "dense_sigmoid_value_and_grad: wrt is a NoneType, expected names of 'x', 'w' and 'b'"),
+    (lambda: back(Y, X, W, Y, wrt=np.array([True, False, True])), ValueError,
+     f"dense_sigmoid_backward: wrt has {np.True_!r}, expected names of 'x', 'w' and 'b'"),
     (lambda: vg(X, W, B, wrt=("x",), out=(None, W.copy(), None)), ValueError,
      "dense_sigmoid_value_and_grad: out has an array for dw, but wrt does not name 'w'"),
     (lambda: vg(X, W, B, out=(X.copy(), W.copy())), TypeError,  # type: ignore[arg-type]
@@ -120,6 +127,42 @@ def test_subclasses_and_equal_dtypes_are_arrays() -> None:
     assert np.array_equal(kernels.matmul(X.view(Mine), W), expected)
     other = np.dtype(np.float32, align=True).newbyteorder("=")
     assert np.array_equal(kernels.matmul(X.view(other), W.view(other)), expected)
+
+
+class Liar(np.ndarray[Any, Any]):
+    """What lies in memory is smaller than this says."""
+
+    shape = property(lambda self: (100, 100))
+
+
+def test_a_subclass_that_says_another_shape_is_taken_as_it_lies_in_memory() -> None:
+    a, z, dy = np.full((2, 2), 0.5, np.float32), np.full((2, 1), 0.3, np.float32), np.ones((2, 1), np.float32)
+    w, b = np.ones((2, 1), np.float32), np.ones(1, np.float32)
+    calls: list[tuple[Callable[..., Any], list[Array], list[Array]]] = [
+        (kernels.matmul, [a, w], [z]),
+        (kernels.add, [a, b], [a]),
+        (kernels.sigmoid, [a], [a]),
+        (kernels.sigmoid_backward, [dy, z], [z]),
+        (kernels.dense_sigmoid, [a, w, b], [z]),
+        (back, [dy, a, w, z], [a, w, b]),
+        (vg, [a, w, b], [a, w, b]),
+    ]
+    for function, inputs, results in calls:
+        expected = function(*inputs)
+        given = [array.copy().view(Liar) for array in inputs]
+        outs = tuple(np.full_like(array, np.nan).view(Liar) for array in results)
+        got = function(*given, out=outs if len(outs) == 3 else outs[0])
+        got, expected = (got[1], expected[1]) if function is vg else (got, expected)
+        for one, out, other in zip(*((r if len(outs) == 3 else (r,)) for r in (got, outs, expected)), strict=True):
+            assert one is (out if len(outs) == 3 else outs[0])
+            assert np.array_equal(one.view(np.ndarray), other)
+    over = a.copy().view(Liar)
+    assert kernels.matmul(over, a, out=over) is over  # by way of a copy
+    assert np.array_equal(over.view(np.ndarray), kernels.matmul(a, a))
+    with pytest.raises(ValueError, match=re.escape("a is (2, 2) and b is (1, 2)")):
+        kernels.matmul(a.view(Liar), w.T.view(Liar))
+    with pytest.raises(ValueError, match=re.escape("out has shape (2, 1), expected (100, 100)")):
+        kernels.sigmoid(np.ones((100, 100), np.float32), out=w.view(Liar))
 
 
 def _import_with(**variables: str) -> subprocess.CompletedProcess[str]:

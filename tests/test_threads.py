@@ -49,7 +49,7 @@ def test_number_is_set_and_kept_in_range() -> None:
 def test_environment_chooses_the_number() -> None:
     code = "import pygrad; print(pygrad.get_num_threads())"
     assert run(code, PYGRAD_NUM_THREADS="5").stdout == "5\n"
-    for wrong in ("0", "-1", "two", "", "1.5", "2000"):
+    for wrong in ("0", "-1", "two", "", "1.5", "2000", "4_0", " 4 ", "+4", "\N{ARABIC-INDIC DIGIT FOUR}", "9" * 5000):
         done = run(code, PYGRAD_NUM_THREADS=wrong)
         assert done.returncode != 0
         assert f"PYGRAD_NUM_THREADS='{wrong}': expected a number of threads from 1 to 1024" in done.stderr
@@ -82,6 +82,20 @@ def test_cgroup_limits(tmp_path: Path) -> None:
     assert _cgroup_cpus(membership, tmp_path / "fs") == np.inf
     (old / "cpu.cfs_quota_us").write_text("400000\n")
     assert _cgroup_cpus(membership, tmp_path / "fs") == 4
+
+
+def test_an_odd_list_of_cgroups_is_no_error(tmp_path: Path) -> None:
+    membership, group = tmp_path / "cgroup", tmp_path / os.fsdecode(b"\xff\x0b")
+    membership.write_bytes(b"\nodd\n1:odd\n0::/\xff\x0b\n0::/\0\n")
+    assert _cgroup_cpus(membership, tmp_path) == np.inf
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("names of files are text here")
+    (group / "cpu.max").write_text("200000 100000\n")
+    assert _cgroup_cpus(membership, tmp_path) == 2
+    (group / "cpu.max").write_text("200000 0\n")
+    assert _cgroup_cpus(membership, tmp_path) == np.inf
 
 
 def test_threadpoolctl_governs_pygrad() -> None:
