@@ -74,8 +74,13 @@ class Size(tuple[int, ...]):
     def __add__(self, other: Any) -> Size:
         return Size(super().__add__(other))
 
+    def __radd__(self, other: Any) -> Size:
+        return Size(other + tuple(self))
+
     def __mul__(self, times: Any) -> Size:
         return Size(super().__mul__(times))
+
+    __rmul__ = __mul__
 
     def numel(self) -> int:
         """Return the number of elements."""
@@ -707,7 +712,9 @@ def _matmul_name(a: Tensor, b: Tensor) -> str:
     if a.ndim == 1 and b.ndim == 2:
         return "SqueezeBackward4"
     if a.ndim == 2 and a.requires_grad:
-        return "CloneBackward0" if a.numel() and b.numel() else "TransposeBackward0"
+        return (
+            "CloneBackward0" if a.shape[0] > 1 and a.numel() and b.shape[-1] > 1 and b.numel() else "TransposeBackward0"
+        )
     return "UnsafeViewBackward0"
 
 
@@ -949,7 +956,7 @@ class Tensor:
 
     def numpy(self) -> Array:
         """Return an ndarray on the same memory."""
-        if self.requires_grad:
+        if self.requires_grad and mode.recording:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         return self._array.view()
 
@@ -1166,20 +1173,21 @@ def _backward(root: Node, seed: Array, retain_graph: bool) -> None:
 class no_grad:
     """Context, or decorator, in which operations of this thread are not recorded."""
 
-    _before: bool
+    _before: list[bool]  # as often as it is entered
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         """Return a context; for a function, as a decorator without parentheses gives it, the function decorated."""
         self = super().__new__(cls)
+        self._before = []
         return self if function is None else self(function)
 
     def __enter__(self) -> None:
         pauses.append(self)
-        self._before = mode.recording
+        self._before.append(mode.recording)
         mode.recording = False
 
     def __exit__(self, *_: object) -> None:
-        mode.recording = self._before
+        mode.recording = self._before.pop()
         pauses.remove(self)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -559,3 +559,29 @@ def test_function_checks_what_backward_returns() -> None:
         RuntimeError, match=r"invalid gradient at index 0 - got \[2\] but expected shape compatible with"
     ):
         Bad.apply(_x()).sum().backward()
+
+
+def test_what_no_grad_allows() -> None:
+    x = pygrad.ones(2, requires_grad=True)
+    context = pygrad.no_grad()
+    with context:
+        assert x.numpy().tolist() == np.asarray(x).tolist() == [1, 1]
+        with context:
+            pass
+        assert not (x * 2).requires_grad
+    assert (x * 2).requires_grad
+    with pytest.raises(RuntimeError, match="is being used in an in-place operation"):
+        x += 1
+    with pytest.raises(RuntimeError, match="detach"):
+        x.numpy()
+
+
+def test_shapes_stay_shapes() -> None:
+    shape = pygrad.ones(2, 3).shape
+    for made in ((1,) + shape, shape + (1,), 2 * shape, shape * 2, shape[:1]):  # noqa: RUF005
+        assert isinstance(made, pygrad.Size)
+    assert (1,) + shape == (1, 2, 3)  # noqa: RUF005
+    for m, c, name in ((2, 1, "Transpose"), (1, 2, "Transpose"), (2, 2, "Clone")):
+        y = pygrad.ones(m, 3, requires_grad=True) @ pygrad.ones(5, 3, c)
+        assert y.grad_fn is not None
+        assert y.grad_fn.name() == f"{name}Backward0"
