@@ -1,6 +1,7 @@
 """Runs tests for every kernel, dtype and instruction set, and counts what was checked."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 from table import VARIANTS
@@ -11,30 +12,32 @@ _checked: set[str] = set()
 _failed: set[str] = set()
 
 
+@contextmanager
+def _in_use(isa: str) -> Iterator[None]:
+    if isa not in config.ISAS_USABLE:
+        pytest.skip(f"the CPU or operating system lacks {isa}: its kernels cannot run here")
+    before = config.isa()
+    config.use_isa(isa)
+    yield
+    config.use_isa(before)
+
+
 @pytest.fixture(params=VARIANTS, ids="-".join)
 def variant(
     request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
 ) -> Iterator[tuple[str, str, str]]:
     """An instruction set (in use during the test), a dtype and the name of a kernel."""
     isa, dtype, name = request.param
-    if isa not in config.ISAS_USABLE:
-        pytest.skip(f"this machine does not run {isa}")
-    before = config.isa()
-    config.use_isa(isa)
-    record_property("variant", f"{isa} {dtype} {name}")
-    yield isa, dtype, name
-    config.use_isa(before)
+    with _in_use(isa):
+        record_property("variant", f"{isa} {dtype} {name}")
+        yield isa, dtype, name
 
 
 @pytest.fixture(params=config.ISAS_BUILT)
 def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """An instruction set, in use during the test."""
-    if request.param not in config.ISAS_USABLE:
-        pytest.skip(f"this machine does not run {request.param}")
-    before = config.isa()
-    config.use_isa(request.param)
-    yield request.param
-    config.use_isa(before)
+    with _in_use(request.param):
+        yield request.param
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -443,7 +443,7 @@ def test_a_number_of_threads_from_elsewhere_beyond_the_cpus(capsys: pytest.Captu
     assert capsys.readouterr().err == f"pygrad bench: {message}: give --threads {most} or less\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full, which opens but takes no byte")
 def test_a_file_that_cannot_be_written_in_the_end() -> None:
     done = _bench("--quick", "--shape", "5x3x2", "--case", "matmul", "--json", "/dev/full")
     assert done.returncode == 1

@@ -4,43 +4,32 @@ digests.c is run natively and, where Debian's cross compiler and qemu-user are i
 an x86 without AVX (Nehalem: no instruction may leak out of its file) and one without AVX-512 (Haswell).
 """
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from programs import TESTS, build
 
-TESTS = Path(__file__).parent
-CSRC = TESTS.parent / "csrc"
 GOLDEN = dict(line.rsplit(" ", 1) for line in (TESTS / "digests.txt").read_text(encoding="utf-8").splitlines())
 NO_SUMS = ("add", "sigmoid", "sigmoid_backward")
 
 # compiler, emulator, the instruction sets that must have run
 MACHINES = {
-    "native, gcc": ("gcc", [], None),
-    "native, clang": ("clang", [], None),
-    "Nehalem": ("x86_64-linux-gnu-gcc", ["qemu-x86_64", "-cpu", "Nehalem"], {"portable"}),
-    "Haswell": ("x86_64-linux-gnu-gcc", ["qemu-x86_64", "-cpu", "Haswell"], {"portable", "avx2"}),
-    "AArch64": ("aarch64-linux-gnu-gcc", ["qemu-aarch64"], {"portable", "neon"}),
+    "native, gcc": ("gcc", (), None),
+    "native, clang": ("clang", (), None),
+    "Nehalem": ("x86_64-linux-gnu-gcc", ("qemu-x86_64", "-cpu", "Nehalem"), {"portable"}),
+    "Haswell": ("x86_64-linux-gnu-gcc", ("qemu-x86_64", "-cpu", "Haswell"), {"portable", "avx2"}),
+    "AArch64": ("aarch64-linux-gnu-gcc", ("qemu-aarch64",), {"portable", "neon"}),
 }
 
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_golden_digests(machine: str, tmp_path: Path) -> None:
     compiler, emulator, isas = MACHINES[machine]
-    for needed in (compiler, *emulator[:1]):
-        if shutil.which(needed) is None:
-            pytest.skip(f"{needed} is not installed")
-    program = tmp_path / "digests"
-    sources = [TESTS / "digests.c", *sorted(CSRC.glob("*.c"))]
-    flags = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", f"-I{CSRC}"]
-    built = subprocess.run([compiler, *flags, *(["-static"] if emulator else []), *sources, "-lm", "-o", program])
-    if emulator and built.returncode != 0:  # the native build shows whether the source is at fault
-        pytest.skip(f"{compiler} cannot link a static program here")
-    assert built.returncode == 0
+    program = build("digests.c", tmp_path, compiler, emulator)
     lines = []
     for threads in ("1",) if emulator else ("1", "2", "3", "8"):
-        done = subprocess.run([*emulator, program, threads], check=True, capture_output=True, text=True)
+        done = subprocess.run([*program, threads], check=True, capture_output=True, text=True)
         lines += [line.split() for line in done.stdout.splitlines()]
     ran = {isa for isa, *_ in lines}
     assert isas is None or ran == isas

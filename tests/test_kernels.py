@@ -556,7 +556,7 @@ def test_elementwise_functions_take_any_number_of_dimensions(isa: str, dtype: st
 def test_instruction_sets_give_the_same_bits() -> None:
     fused = [isa for isa in config.ISAS_USABLE if isa in FUSED_ISAS]
     if len(fused) < 2:
-        pytest.skip("this machine runs one instruction set with fma")
+        pytest.skip(f"needs two instruction sets with fma to compare, and runs {fused}: test_digests has their bits")
     before = config.isa()
     try:
         for dtype in DTYPES:
@@ -594,10 +594,10 @@ def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], d
 def test_the_loss_is_as_good_as_one_addition(rows: int, columns: int, constant: bool, dtype: Any) -> None:
     """Against math.fsum of the squares of z as the kernel gives it.
 
-    With u = 2**-53: fma adds 16 squares in a lane, at most 16 u of each lane, but of float32 squares (48 bits) sums of
-    equal ones are exact, and errors of different ones average out; all that follows is compensated, and the last
-    addition and the division round twice. For float64 the square itself is not representable, and equal ones round
-    alike: at most 16 u and 2 u.
+    With u = 2**-53: fma adds 16 squares in a lane, with an error of at most 16 u of the lane; all that follows is
+    compensated, and the last addition and the division round twice. So 18 u, 18 ULP at most, is the bound, and what
+    equal float64 squares, which all round alike, are held to. Float32 squares have 48 bits, so sums of 16 equal ones
+    are exact, and of different ones the errors average out over the lanes: an alarm at 2 ULP, far below the bound.
     """
     random = np.random.default_rng(rows)
     x: Any = np.zeros((rows, 1), dtype)
@@ -635,7 +635,10 @@ def test_outputs_larger_than_caches(m: int, k: int, n: int, dtype: Any, isa: str
             assert np.array_equal(kernels.add(out, b[0]), out + b[0])
 
 
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="another FE_UPWARD")
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64"),
+    reason="FE_UPWARD has another value here, which the test does not know",
+)
 def test_the_rounding_mode_of_the_caller_changes_no_bit(isa: str) -> None:
     """Nor does flushing to zero, which is in the same register; and the caller gets back what it had."""
     libm = ctypes.CDLL(ctypes.util.find_library("m"))

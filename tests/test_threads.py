@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import build
 
 import pygrad
 from pygrad import kernels
 from pygrad.threads import _cgroup_cpus, register_with_threadpoolctl
 
-TESTS = Path(__file__).parent
 Array = np.ndarray[Any, Any]
 
 
@@ -55,7 +55,9 @@ def test_environment_chooses_the_number() -> None:
         assert f"PYGRAD_NUM_THREADS='{wrong}': expected a number of threads from 1 to 1024" in done.stderr
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no CPU affinity here")
+@pytest.mark.skipif(
+    not hasattr(os, "sched_setaffinity"), reason="only Linux lets a process choose its CPUs, which the test does"
+)
 def test_default_follows_affinity() -> None:
     cpu = min(os.sched_getaffinity(0))
     code = f"import os; os.sched_setaffinity(0, [{cpu}]); import pygrad; print(pygrad.get_num_threads())"
@@ -91,7 +93,7 @@ def test_an_odd_list_of_cgroups_is_no_error(tmp_path: Path) -> None:
     try:
         group.mkdir()
     except OSError:
-        pytest.skip("names of files are text here")
+        pytest.skip("this file system takes names in Unicode only, so no cgroup can have this one")
     (group / "cpu.max").write_text("200000 100000\n")
     assert _cgroup_cpus(membership, tmp_path) == 2
     (group / "cpu.max").write_text("200000 0\n")
@@ -168,7 +170,7 @@ def test_calls_from_many_threads_at_once_share_the_pool() -> None:
     assert not wrong
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork to survive")
 def test_fork_while_other_threads_compute() -> None:
     """Every child computes what the parent does, with threads of its own, whatever the parent's threads were at."""
     code = """if True:
@@ -203,7 +205,10 @@ def test_fork_while_other_threads_compute() -> None:
     assert done.stdout == "done\n", done.stderr
 
 
-@pytest.mark.skipif(not hasattr(os, "fork") or not Path("/proc/self/task").exists(), reason="no fork or no /proc here")
+@pytest.mark.skipif(
+    not hasattr(os, "fork") or not Path("/proc/self/task").exists(),
+    reason="counts the threads of a forked child in Linux's /proc",
+)
 def test_fork_during_the_first_use_of_the_pool() -> None:
     """A child that is forked while another thread starts the workers has workers all the same."""
     code = """if True:
@@ -251,20 +256,8 @@ def test_exit_while_daemon_threads_compute() -> None:
 
 def test_pool_under_thread_sanitizer(tmp_path: Path) -> None:
     """pool.c calls kernels and the pool from several threads; ThreadSanitizer sees every unordered access."""
-    program = tmp_path / "pool"
-    flags = ["-std=c11", "-O1", "-g", "-ffp-contract=off", "-pthread", "-fsanitize=thread"]
-    csrc = TESTS.parent / "csrc"
-    sources = [TESTS / "pool.c", *sorted(csrc.glob("*.c"))]
-    try:
-        built = subprocess.run(
-            ["gcc", *flags, f"-I{csrc}", *sources, "-lm", "-o", program], capture_output=True, text=True
-        )
-    except FileNotFoundError:
-        pytest.skip("gcc is not installed")
-    if "tsan" in built.stderr:
-        pytest.skip("gcc has no ThreadSanitizer here")
-    assert built.returncode == 0, built.stderr
-    done = subprocess.run([program], capture_output=True, text=True, timeout=300)
+    program = build("pool.c", tmp_path, "gcc", (), "-fsanitize=thread", "-g")
+    done = subprocess.run(program, capture_output=True, text=True, timeout=300)
     if "unexpected memory mapping" in done.stderr:
-        pytest.skip("ThreadSanitizer does not run with this kernel's address layout")
+        pytest.skip("this ThreadSanitizer does not know the address layout of this kernel (vm.mmap_rnd_bits)")
     assert (done.returncode, done.stdout) == (0, "all tasks ran once\n"), done.stderr
