@@ -2,8 +2,8 @@
 
 The limits of the machine are measured first, with the instruction set and the threads of the run: multiply-adds in
 registers, memory read, memory copied, and a call that computes nothing. Then each function, at each shape, runs
-in turn with its peers (A B C A B C ...), every result having been compared with `pygrad.reference` before. A ratio is
-the median over the rounds of a peer's time over pygrad's in the same round.
+in turn with its peers (A B C A B C ...), and every result is compared with `pygrad.reference` before and after. A ratio
+is the median over the rounds of a peer's time over pygrad's in the same round.
 """
 
 import argparse

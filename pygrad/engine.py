@@ -265,7 +265,7 @@ def _run_fused(node: Node, gradient: Array, retain_graph: bool) -> list[Contribu
     dx = None if x_edge is None else empty(x.shape, kind)
     dw = None if w_edge is None else empty(w.shape, kind)
     db = None if bias is None else empty(bias_shape, kind)
-    kernels.layer_gradients(kernels.REALS[kind], gradient, x, w, y, (dx, dw, db))
+    kernels.dense_sigmoid_backward_typed(kernels.REALS[kind], gradient, x, w, y, (dx, dw, db))
     if not retain_graph:
         _free(nodes)
     contributions: list[Contribution] = []

@@ -9,6 +9,8 @@ Every function raises TypeError for an argument that is no ndarray or has anothe
 not fit and for an ``out`` that is read-only or of another shape, and MemoryError where memory for results or scratch
 is lacking.
 
+The functions that end in ``_typed`` are for callers inside pygrad that know the dtype, and check nothing of it.
+
 The arithmetic is specified in csrc/matmul.inc (sums), csrc/sigmoid.inc and csrc/dense.inc; `pygrad.reference` says
 the same in NumPy.
 """
@@ -186,10 +188,10 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     real = _real(a, b)
     if real is None:
         return _with_plain_arrays(matmul, ("a", "b"), a, b, out=out)
-    return product(real, a, b, out)
+    return matmul_typed(real, a, b, out)
 
 
-def product(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
+def matmul_typed(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
     """Do `matmul` for arrays of one dtype, which is that of ``real``."""
     m, n = _product_shape("matmul", ("a", "b"), a, b)
     c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
@@ -214,10 +216,10 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     real = _real(a, b)
     if real is None:
         return _with_plain_arrays(add, ("a", "b"), a, b, out=out)
-    return total(real, a, b, out)
+    return add_typed(real, a, b, out)
 
 
-def total(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
+def add_typed(real: _Real, a: Array, b: Array, out: Array | None = None) -> Array:
     """Do `add` for arrays of one dtype, which is that of ``real``."""
     shape = a.shape
     if shape != b.shape:
@@ -267,10 +269,10 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     real = _real(x)
     if real is None:
         return _with_plain_arrays(sigmoid, ("x",), x, out=out)
-    return sigmoids(real, x, out)
+    return sigmoid_typed(real, x, out)
 
 
-def sigmoids(real: _Real, x: Array, out: Array | None = None) -> Array:
+def sigmoid_typed(real: _Real, x: Array, out: Array | None = None) -> Array:
     """Do `sigmoid` for an array whose dtype is that of ``real``."""
     z = empty(x.shape, real.dtype) if out is None else _output("sigmoid", real, "out", out, x.shape)
     status = real.sigmoid(id(x), id(z))
@@ -388,10 +390,12 @@ def dense_sigmoid_backward(
     if out is not None and len(out) == 3 and isinstance(out[2], np.ndarray) and out[2].ndim == 2:
         b_shape = (1, c)
     gradients = _gradients(function, real, wrt, out, x.shape, w.shape, b_shape)
-    return layer_gradients(real, dz, x, w, y, gradients)
+    return dense_sigmoid_backward_typed(real, dz, x, w, y, gradients)
 
 
-def layer_gradients(real: _Real, dz: Array, x: Array, w: Array, y: Array, gradients: Gradients) -> Gradients:
+def dense_sigmoid_backward_typed(
+    real: _Real, dz: Array, x: Array, w: Array, y: Array, gradients: Gradients
+) -> Gradients:
     """Do `dense_sigmoid_backward`, unchecked, into the arrays of ``gradients``."""
     dx, dw, db = gradients
     status = real.dense_sigmoid_backward(

@@ -337,7 +337,7 @@ def add(input: Any, other: Any, *, alpha: Number = 1) -> Tensor:
         result = _elementwise(np.add, a, b)
     else:
         try:
-            result = kernels.total(real, a, b)
+            result = kernels.add_typed(real, a, b)
         except ValueError:
             _broadcast(a, b)
             raise
@@ -581,7 +581,7 @@ def sigmoid(input: Tensor) -> Tensor:
     if type(input) is not Tensor:
         _need_tensor("sigmoid", input)
     y = _in_float(input._array)
-    z = kernels.sigmoids(REALS[y.dtype], y)
+    z = kernels.sigmoid_typed(REALS[y.dtype], y)
     changed = [0]
     return _record(z, "SigmoidBackward0", _sigmoid_backward, (input,), (z, y), input._changed, (changed,), changed)
 
@@ -610,7 +610,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     a, b = input._array, mat2._array
     kind = a.dtype
     try:
-        result = kernels.product(REALS[kind], a, b) if kind is b.dtype else kernels.matmul(a, b)
+        result = kernels.matmul_typed(REALS[kind], a, b) if kind is b.dtype else kernels.matmul(a, b)
     except (KeyError, TypeError, ValueError):
         if a.ndim != 2 or b.ndim != 2:
             raise RuntimeError(f"{'self' if a.ndim != 2 else 'mat2'} must be a matrix") from None
