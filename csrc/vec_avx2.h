@@ -10,6 +10,8 @@
 /* 16 registers: 12 accumulators, 2 vectors of b, one of a */
 #define TILE_LIST(X) X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 6 };
+/* columns and vectors along a row: 4 weights, 4 sums, and a few more */
+#define PASS_LIST(X) X(1, 4) X(1, 2) X(1, 1) X(2, 2) X(2, 1) X(3, 1) X(4, 1)
 
 typedef __m256i mask;
 #if REAL_BITS == 32
@@ -34,6 +36,8 @@ static inline mask first(ptrdiff_t n) {
 static inline vec load_first(const real *p, mask m) { return V(maskload)(p, m); }
 static inline void store_first(real *p, vec v, mask m) { V(maskstore)(p, m, v); }
 static inline vec where_negative(vec x, vec a, vec b) { return V(blendv)(b, a, x); }
+static inline vec zip_low(vec a, vec b) { return V(permute2f128)(V(unpacklo)(a, b), V(unpackhi)(a, b), 0x20); }
+static inline vec zip_high(vec a, vec b) { return V(permute2f128)(V(unpacklo)(a, b), V(unpackhi)(a, b), 0x31); }
 #if REAL_BITS == 32
 static inline wide widen_low(vec v) { return _mm256_cvtps_pd(_mm256_castps256_ps128(v)); }
 static inline wide widen_high(vec v) { return _mm256_cvtps_pd(_mm256_extractf128_ps(v, 1)); }

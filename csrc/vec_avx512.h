@@ -11,6 +11,8 @@
     X(14, 2)                                                                                                           \
     X(14, 1) X(8, 2) X(8, 1) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 14 };
+/* columns and vectors along a row: 8 weights, 8 sums, and a few more */
+#define PASS_LIST(X) X(1, 8) X(1, 4) X(1, 2) X(1, 1) X(2, 4) X(2, 2) X(2, 1) X(3, 2) X(3, 1) X(4, 2) X(4, 1)
 
 #if REAL_BITS == 32
 typedef __m512 vec;
@@ -41,6 +43,13 @@ static inline vec narrow(wide low, wide high) {
 }
 static inline wide wide_fmadd(wide a, wide b, wide c) { return _mm512_fmadd_pd(a, b, c); }
 static inline wide wide_muladd(wide a, wide b, wide c) { return _mm512_fmadd_pd(a, b, c); }
+static inline vec zip_low(vec a, vec b) {
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), b);
+}
+static inline vec zip_high(vec a, vec b) {
+    return _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31),
+                                  b);
+}
 #include "vec_float.h"
 /* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
@@ -62,6 +71,12 @@ static inline void load_transposed(const real *const row[LANES], ptrdiff_t colum
 #else
 static inline vec where_negative(vec x, vec a, vec b) {
     return _mm512_mask_blend_pd(_mm512_movepi64_mask(_mm512_castpd_si512(x)), b, a);
+}
+static inline vec zip_low(vec a, vec b) {
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b);
+}
+static inline vec zip_high(vec a, vec b) {
+    return _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b);
 }
 #include "vec_double.h"
 /* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */

@@ -10,6 +10,8 @@
     X(12, 2)                                                                                                           \
     X(12, 1) X(8, 2) X(8, 1) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 12 };
+/* columns and vectors along a row: 8 weights, 8 sums, and a few more */
+#define PASS_LIST(X) X(1, 8) X(1, 4) X(1, 2) X(1, 1) X(2, 4) X(2, 2) X(2, 1) X(3, 2) X(3, 1) X(4, 2) X(4, 1)
 
 #if REAL_BITS == 32
 typedef float32x4_t vec;
@@ -29,6 +31,7 @@ static inline void store(real *p, vec v) { V(vst1q)(p, v); }
 static inline void stream(real *p, vec v) { store(p, v); }
 static inline void stream_end(void) {}
 static inline vec load_first(const real *p, mask m) {
+    if (m == LANES) return load(p);
     real lanes[LANES] = {0};
     for (ptrdiff_t i = 0; i < m; i++) lanes[i] = p[i];
     return load(lanes);
@@ -36,7 +39,10 @@ static inline vec load_first(const real *p, mask m) {
 static inline void store_first(real *p, vec v, mask m) {
     real lanes[LANES];
     store(lanes, v);
-    for (ptrdiff_t i = 0; i < m; i++) p[i] = lanes[i];
+    if (m == LANES)
+        store(p, v);
+    else
+        for (ptrdiff_t i = 0; i < m; i++) p[i] = lanes[i];
 }
 static inline vec broadcast(real s) { return V(vdupq_n)(s); }
 static inline vec add(vec a, vec b) { return V(vaddq)(a, b); }
@@ -51,6 +57,8 @@ static inline vec max_or_nan(vec a, vec b) { return V(vmaxq)(a, b); }
 static inline vec min_or_nan(vec a, vec b) { return V(vminq)(a, b); }
 static inline vec minus_abs(vec a) { return V(vnegq)(V(vabsq)(a)); }
 static inline vec where_negative(vec x, vec a, vec b) { return V(vbslq)(V(vcltzq)(x), a, b); }
+static inline vec zip_low(vec a, vec b) { return V(vzip1q)(a, b); }
+static inline vec zip_high(vec a, vec b) { return V(vzip2q)(a, b); }
 #if REAL_BITS == 32
 static inline wide widen_low(vec v) { return vcvt_f64_f32(vget_low_f32(v)); }
 static inline wide widen_high(vec v) { return vcvt_high_f64_f32(v); }

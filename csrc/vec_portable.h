@@ -9,6 +9,7 @@
 
 #define TILE_LIST(X) X(4, 2) X(4, 1) X(2, 2) X(2, 1) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 4 };
+#define PASS_LIST(X) X(1, 2) X(1, 1) X(2, 1) X(3, 1) X(4, 1)
 
 #if REAL_BITS == 32
 enum { LANES = 4, TRANSPOSED = 4 };
@@ -26,7 +27,7 @@ typedef ptrdiff_t mask;
 
 #define EACH_LANE for (int i = 0; i < LANES; i++)
 
-/* The mask of the first n < LANES lanes. load_first reads only those and gives 0 in the others; store_first writes only
+/* The mask of the first n <= LANES lanes. load_first reads only those and gives 0 in the others; store_first writes only
  * those. */
 static inline mask first(ptrdiff_t n) { return n; }
 static inline vec load(const real *p) {
@@ -89,6 +90,17 @@ static inline vec minus_abs(vec a) {
 static inline vec where_negative(vec x, vec a, vec b) {
     EACH_LANE a[i] = x[i] < 0 ? a[i] : b[i];
     return a;
+}
+/* The lanes of a and b in turn: a[0], b[0], a[1], ...: those of the lower half, and of the upper. */
+static inline vec zip_low(vec a, vec b) {
+    vec v;
+    EACH_LANE v[i] = i % 2 ? b[i / 2] : a[i / 2];
+    return v;
+}
+static inline vec zip_high(vec a, vec b) {
+    vec v;
+    EACH_LANE v[i] = i % 2 ? b[(LANES + i) / 2] : a[(LANES + i) / 2];
+    return v;
 }
 #if REAL_BITS == 32
 /* The lower and the upper half of a vec in float64, back again (each rounded once), and fmadd and muladd for them; their
