@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from table import VARIANTS
 
+import pygrad
 from pygrad import config
 
 _checked: set[str] = set()
@@ -38,6 +39,14 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
     """An instruction set, in use during the test."""
     with _in_use(request.param):
         yield request.param
+
+
+@pytest.fixture
+def restore_threads() -> Iterator[None]:
+    """The number of threads is afterwards what it was."""
+    before = pygrad.get_num_threads()
+    yield
+    pygrad.set_num_threads(before)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from table import DTYPES, KERNELS, VARIANTS, GuardPages, Kernel, output_shapes, random_inputs, same_bits, shape_of
 
+import pygrad
 from pygrad import config, kernels, reference
 
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -38,6 +39,9 @@ MODEL_SIZES = (
     (300, 5, 3),
     (270, 65, 66),
     (700, 1, 600),
+    *((35, n, k) for n, k in ((2, 1), (3, 2), (4, 13), (5, 70), (6, 257), (7, 130), (8, 33), (9, 20))),
+    (3, 40, 6),
+    (550, 2, 2100),
 )
 
 
@@ -633,6 +637,30 @@ def test_outputs_larger_than_caches(m: int, k: int, n: int, dtype: Any, isa: str
         assert (rest == 7).all()
         if offset == 0:
             assert np.array_equal(kernels.add(out, b[0]), out + b[0])
+
+
+@pytest.mark.usefixtures("restore_threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("columns", "inner"), [(1, 128), (2, 12), (3, 65), (7, 34), (9, 60)])
+def test_layers_larger_than_caches(columns: int, inner: int, dtype: Any, isa: str) -> None:
+    """x is read ahead and dx goes past the caches, of any alignment and pitch: the same bits, and no others."""
+    rows = 9 * 2**20 // (inner * np.dtype(dtype).itemsize) + 5
+    x, w, b = random_inputs(KERNELS["dense_sigmoid"], dtype, rows, columns, inner)
+    y = kernels.add(kernels.matmul(x, w), b)
+    z = kernels.sigmoid(y)
+    dy = kernels.sigmoid_backward(z * z.dtype.type(2.0 / rows), y)
+    expected = (kernels.matmul(dy, w.T), kernels.matmul(x.T, dy), kernels.matmul(np.ones((1, rows), dtype), dy)[0])
+    same_rows = slice(rows // 2, rows // 2 + 40)
+    assert same_bits(kernels.matmul(x[same_rows], w), kernels.matmul(x, w)[same_rows])
+    for offset, pitch in ((0, inner), (1, inner), (3, inner + 2)):
+        memory: Array = np.full(rows * pitch + 9, 7, dtype)
+        dx = memory[offset : offset + rows * pitch].reshape(rows, pitch)[:, :inner]
+        for number in (1, 2):
+            pygrad.set_num_threads(number)
+            got = kernels.dense_sigmoid_value_and_grad(x, w, b, out=(dx, None, None))[1]
+            _assert_same(got, expected, (offset, pitch, number))
+        dx[...] = 7
+        assert (memory == 7).all()
 
 
 @pytest.mark.skipif(

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,7 @@ from pygrad.threads import _cgroup_cpus, register_with_threadpoolctl
 Array = np.ndarray[Any, Any]
 
 
-@pytest.fixture(autouse=True)
-def restore_threads() -> Iterator[None]:
-    before = pygrad.get_num_threads()
-    yield
-    pygrad.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("restore_threads")
 
 
 def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
