@@ -9,7 +9,8 @@
  *               accept an output that coincides with an input);
  * PG_OUTPUTS    two outputs may share memory;
  * PG_UNALIGNED  an address or stride is not a multiple of the element size;
- * PG_NO_MEMORY  no scratch memory could be had.
+ * PG_NO_MEMORY  no scratch memory could be had;
+ * PG_SHAPES     the inner dimensions of a product differ (all else about shapes is checked before).
  */
 #ifndef PYGRAD_H
 #define PYGRAD_H
@@ -18,7 +19,7 @@
 
 typedef uintptr_t pg_array;
 
-enum pg_status { PG_OK = 0, PG_OVERLAP = 1, PG_OUTPUTS = 2, PG_UNALIGNED = 3, PG_NO_MEMORY = 4 };
+enum pg_status { PG_OK = 0, PG_OVERLAP = 1, PG_OUTPUTS = 2, PG_UNALIGNED = 3, PG_NO_MEMORY = 4, PG_SHAPES = 5 };
 
 /* Whether an array is where and what it should be: the test of whether arrays are as pygrad.c says. */
 int pg_finds(pg_array a, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride);

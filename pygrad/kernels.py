@@ -185,6 +185,14 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     ValueError
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
+    # The plain case first and without a further call: for small matrices each check costs as much as the product. C
+    # compares the inner dimensions.
+    if out is None and type(a) is ndarray and type(b) is ndarray and a.ndim == b.ndim == 2:
+        dtype = a.dtype
+        if dtype is b.dtype and (dtype is _FLOAT32 or dtype is _FLOAT64):
+            c = empty((len(a), b.shape[1]), dtype)
+            if not (_F32 if dtype is _FLOAT32 else _F64).matmul(id(a), id(b), id(c)):
+                return c
     real = _real(a, b)
     if real is None:
         return _with_plain_arrays(matmul, ("a", "b"), a, b, out=out)
