@@ -111,12 +111,13 @@ def test_threadpoolctl_governs_pygrad() -> None:
 SHAPES = [
     (2100, 300, 130), (300, 310, 290), (5000, 70, 20), (40000, 12, 2), (33000, 130, 1), (9001, 33, 64), (2, 3, 300000),
     (1, 700, 3000), (9000, 1, 9), (260, 5, 2000), (4097, 257, 65), (2048 * 8, 7, 5),
+    (700, 400, 4), (2500, 128, 1), (6100, 40, 3), (3000, 900, 8),
 ]  # fmt: skip
 
 
-def layer(r: int, k: int, c: int, dtype: type) -> tuple[Array, Array, Array, Array]:
+def layer(r: int, k: int, c: int, dtype: type, order: str) -> tuple[Array, Array, Array, Array]:
     random = np.random.default_rng(r + k + c)
-    x: Array = np.asfortranarray(random.standard_normal((r, k)), dtype)
+    x: Array = np.asarray(random.standard_normal((r, k)), dtype, order=order)  # type: ignore[call-overload]
     w = random.standard_normal((c, k)).astype(dtype).T / dtype(k**0.5)
     return x, w, random.standard_normal(c).astype(dtype), random.standard_normal((2 * r, c)).astype(dtype)[::2]
 
@@ -132,10 +133,11 @@ def everything(x: Array, w: Array, b: Array, dz: Array) -> list[Any]:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("order", "CF")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_same_bits_with_any_number_of_threads(shape: tuple[int, int, int], dtype: type) -> None:
-    arrays = layer(*shape, dtype)
+def test_the_same_bits_with_any_number_of_threads(shape: tuple[int, int, int], dtype: type, order: str) -> None:
+    arrays = layer(*shape, dtype, order)
     pygrad.set_num_threads(1)
     expected = everything(*arrays)
     for threads in (2, 3, 8, 33):
@@ -145,7 +147,11 @@ def test_the_same_bits_with_any_number_of_threads(shape: tuple[int, int, int], d
 
 
 def test_calls_from_many_threads_at_once_share_the_pool() -> None:
-    cases = [layer(3000, 40, 7, np.float32), layer(200, 150, 180, np.float64), layer(50, 3, 2, np.float32)]
+    cases = [
+        layer(3000, 40, 7, np.float32, "F"),
+        layer(200, 150, 180, np.float64, "C"),
+        layer(50, 3, 2, np.float32, "C"),
+    ]
     pygrad.set_num_threads(1)
     expected = [everything(*arrays) for arrays in cases]
     pygrad.set_num_threads(4)
