@@ -10,10 +10,7 @@
 /* 16 registers: 12 accumulators, 2 vectors of b, one of a */
 #define TILE_LIST(X) X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 6 };
-/* Few columns: how many; for the gradients, with how many vectors along a row, of which there are 4 weights and 4 sums */
-enum { FEW_COLUMNS = 4 };
-#define FEW_COLUMNS_LIST(X) X(1) X(2) X(3) X(4)
-#define PASS_LIST(X) X(1, 4) X(1, 2) X(1, 1) X(2, 2) X(2, 1) X(3, 1) X(4, 1)
+#define FEW_COLUMNS 4
 
 typedef __m256i mask;
 #if REAL_BITS == 32

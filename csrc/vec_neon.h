@@ -10,12 +10,7 @@
     X(12, 2)                                                                                                           \
     X(12, 1) X(8, 2) X(8, 1) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 12 };
-/* Few columns: how many; for the gradients, with how many vectors along a row, of which there are 8 weights and 8 sums */
-enum { FEW_COLUMNS = 8 };
-#define FEW_COLUMNS_LIST(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
-#define PASS_LIST(X)                                                                                                   \
-    X(1, 8)                                                                                                            \
-    X(1, 4) X(1, 2) X(1, 1) X(2, 4) X(2, 2) X(2, 1) X(3, 2) X(3, 1) X(4, 2) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1)
+#define FEW_COLUMNS 8
 
 #if REAL_BITS == 32
 typedef float32x4_t vec;

@@ -12,10 +12,7 @@
 
 #define TILE_LIST(X) X(4, 2) X(4, 1) X(2, 2) X(2, 1) X(1, 4) X(1, 2) X(1, 1)
 enum { TILE_ROWS = 4 };
-/* Few columns: how many; for the gradients, with how many vectors along a row, of which there are 2 weights and 2 sums */
-enum { FEW_COLUMNS = 2 };
-#define FEW_COLUMNS_LIST(X) X(1) X(2)
-#define PASS_LIST(X) X(1, 2) X(1, 1) X(2, 1)
+#define FEW_COLUMNS 2
 
 #if REAL_BITS == 32
 enum { LANES = 4, TRANSPOSED = 4 };

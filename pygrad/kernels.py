@@ -190,9 +190,12 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
     if out is None and type(a) is ndarray and type(b) is ndarray and a.ndim == b.ndim == 2:
         dtype = a.dtype
         if dtype is b.dtype and (dtype is _FLOAT32 or dtype is _FLOAT64):
-            c = empty((len(a), b.shape[1]), dtype)
-            if not (_F32 if dtype is _FLOAT32 else _F64).matmul(id(a), id(b), id(c)):
-                return c
+            try:
+                c = empty((len(a), b.shape[1]), dtype)
+                if not (_F32 if dtype is _FLOAT32 else _F64).matmul(id(a), id(b), id(c)):
+                    return c
+            except (MemoryError, ValueError):  # too large, perhaps because the shapes do not fit
+                pass
     real = _real(a, b)
     if real is None:
         return _with_plain_arrays(matmul, ("a", "b"), a, b, out=out)
