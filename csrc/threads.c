@@ -7,10 +7,11 @@
  *
  * After fork the child has none of the threads: it forgets them, and starts its own when it needs them.
  */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE /* for a thread's CPUs, which POSIX does not know */
 #include "threads.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,18 +33,29 @@ struct job {
     int threads, joined; /* joined: by workers, ever */
 };
 
+struct worker {
+    pthread_t thread;
+    pthread_cond_t wake;
+    bool asleep;
+    struct worker *next; /* asleep too */
+#if defined(__linux__)
+    bool kept_off; /* from the CPU of the one who wakes it */
+    cpu_set_t allowed;
+#endif
+};
+
 struct pool {
-    pthread_mutex_t lock; /* guards what is not atomic, and jobs' `joined` */
-    pthread_cond_t published, left;
+    pthread_mutex_t lock; /* guards what is not atomic, workers, and jobs' `joined` */
+    pthread_cond_t left;
     struct job *job;       /* open to be joined */
     atomic_uint jobs;      /* published so far */
     atomic_int in_job;     /* workers that joined and have not left */
-    int workers, sleeping; /* started; of these, asleep */
+    int workers;           /* started */
+    struct worker *asleep; /* of these */
     atomic_bool claimed;
 };
 
-#define NEW_POOL                                                                                                       \
-    {.lock = PTHREAD_MUTEX_INITIALIZER, .published = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER}
+#define NEW_POOL {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER}
 
 static struct pool pool = NEW_POOL;
 static atomic_int threads_wanted = 1;
@@ -64,7 +76,51 @@ static void run_tasks(struct job *job, int worker) {
     this_worker = -1;
 }
 
+/* Linux may wake a thread on the CPU of the one that wakes it, although others are idle, and leave both there for many
+ * milliseconds. So who is woken may not run there, until it runs. */
+static void keep_off_this_cpu(struct worker *worker) {
+#if defined(__linux__)
+    const int cpu = sched_getcpu();
+    if (cpu < 0 || pthread_getaffinity_np(worker->thread, sizeof worker->allowed, &worker->allowed) != 0) return;
+    cpu_set_t others = worker->allowed;
+    CPU_CLR((size_t)cpu, &others);
+    worker->kept_off = CPU_COUNT(&others) > 0 && pthread_setaffinity_np(worker->thread, sizeof others, &others) == 0;
+#else
+    (void)worker;
+#endif
+}
+
+static void run_anywhere(struct worker *worker) {
+#if defined(__linux__)
+    if (worker->kept_off) pthread_setaffinity_np(worker->thread, sizeof worker->allowed, &worker->allowed);
+    worker->kept_off = false;
+#else
+    (void)worker;
+#endif
+}
+
+/* Called with the lock held. */
+static void wake(int workers) {
+    for (; workers > 0 && pool.asleep; workers--) {
+        struct worker *const worker = pool.asleep;
+        pool.asleep = worker->next;
+        worker->asleep = false;
+        keep_off_this_cpu(worker);
+        pthread_cond_signal(&worker->wake);
+    }
+}
+
+/* Called with the lock held, which is free while the worker sleeps. */
+static void sleep_until_woken(struct worker *worker) {
+    worker->asleep = true;
+    worker->next = pool.asleep;
+    pool.asleep = worker;
+    while (worker->asleep) pthread_cond_wait(&worker->wake, &pool.lock);
+    run_anywhere(worker);
+}
+
 static void *work(void *unused) {
+    struct worker self = {.thread = pthread_self(), .wake = PTHREAD_COND_INITIALIZER};
     unsigned seen = 0;
     (void)unused;
     pthread_mutex_lock(&pool.lock);
@@ -83,9 +139,7 @@ static void *work(void *unused) {
         for (int looks = 0; looks < LOOKS && atomic_load_explicit(&pool.jobs, memory_order_relaxed) == seen; looks++)
             rest();
         pthread_mutex_lock(&pool.lock);
-        pool.sleeping++;
-        while (atomic_load(&pool.jobs) == seen) pthread_cond_wait(&pool.published, &pool.lock);
-        pool.sleeping--;
+        if (atomic_load(&pool.jobs) == seen) sleep_until_woken(&self);
     }
     return NULL;
 }
@@ -120,7 +174,7 @@ void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
     if (pool.workers < threads - 1) start(threads - 1);
     pool.job = &job;
     atomic_fetch_add(&pool.jobs, 1);
-    for (int i = 0; i < threads - 1 && i < pool.sleeping; i++) pthread_cond_signal(&pool.published);
+    wake(threads - 1);
     pthread_mutex_unlock(&pool.lock);
     run_tasks(&job, 0);
     pthread_mutex_lock(&pool.lock);

@@ -61,6 +61,20 @@ def test_default_follows_affinity() -> None:
     assert done.stdout == "1\n"
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="only Linux lists the threads of a process")
+def test_workers_that_were_woken_may_run_anywhere() -> None:
+    """A worker is woken on another CPU than the caller's, and afterwards has all of the process again."""
+    code = (
+        "import os, time, numpy, pygrad; from pygrad import kernels\n"
+        "pygrad.set_num_threads(4); a = numpy.ones((512, 512))\n"
+        "for _ in range(3): kernels.matmul(a, a); time.sleep(0.1)\n"
+        "for task in os.listdir('/proc/self/task'): print(sorted(os.sched_getaffinity(int(task))))"
+    )
+    tasks = run(code, OPENBLAS_NUM_THREADS="1").stdout.splitlines()
+    assert len(tasks) >= 4
+    assert set(tasks) == {str(sorted(os.sched_getaffinity(0)))}
+
+
 def test_cgroup_limits(tmp_path: Path) -> None:
     """The least limit on the way up counts; "max" and -1 are none."""
     membership, inner = tmp_path / "cgroup", tmp_path / "fs" / "a" / "b"
