@@ -30,6 +30,8 @@ vg, back = kernels.dense_sigmoid_value_and_grad, kernels.dense_sigmoid_backward
 CASES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: kernels.matmul(X, W.T), ValueError,
      "matmul: a is (10, 12) and b is (2, 12): a's columns (12) must equal b's rows (2)"),
+    (lambda: kernels.matmul(np.broadcast_to(X[0, :1], (2**40, 1)), np.broadcast_to(X[0, :1], (2, 2**40))), ValueError,
+     f"matmul: a is ({2**40}, 1) and b is (2, {2**40}): a's columns (1) must equal b's rows (2)"),
     (lambda: kernels.matmul(X[0], W), ValueError, "matmul: a has shape (12,), expected 2 dimensions"),
     (lambda: kernels.matmul(X, W[None]), ValueError, "matmul: b has shape (1, 12, 2), expected 2 dimensions"),
     (lambda: kernels.matmul(X, W.astype(np.float64)), TypeError,
