@@ -18,7 +18,8 @@
 
 #include "pygrad.h"
 
-/* Measured: a worker that looks for a job begins after half a microsecond, one that sleeps after 20 to 40. */
+/* Measured: a worker that looks for a job begins after half a microsecond, one that sleeps after 30 to 110, the longer the
+ * longer its CPU was idle. */
 enum {
     LOOKS = 10000,         /* before sleep: 100 to 400 microseconds */
     STACK = 1024 * 1024,   /* bytes: a task needs some 30 KB */
