@@ -10,15 +10,64 @@ enum { MOST_DIMENSIONS = 64, MOST_INPUTS = 4, MOST_OUTPUTS = 3 };
 
 /* What is at a pg_array: the beginning of a NumPy array. Strides are in bytes. */
 struct array {
-    const void *object[2]; /* what every Python object begins with */
+    ptrdiff_t references; /* what every Python object begins with: this, and its type */
+    uintptr_t type;
     void *p;
     int ndim;
     const ptrdiff_t *shape, *strides;
+    const void *base;
+    uintptr_t dtype;
+    int flags;
 };
+
+enum { WRITEABLE = 0x400 }; /* of these flags */
 
 static const struct array no_array = {.p = NULL};
 
 static struct array array_at(pg_array a) { return a ? *(const struct array *)a : no_array; }
+
+int pg_finds(pg_array a, uintptr_t type, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride,
+             uintptr_t dtype, int flags) {
+    const struct array array = array_at(a);
+    return array.type == type && array.p == p && array.ndim == ndim && array.shape[0] == first_size &&
+           array.strides[0] == first_stride && array.dtype == dtype && array.flags == flags;
+}
+
+/* Whether another Python object, which may be anything, is an array of the type and dtype of `a`. */
+static bool is_like(pg_array other, pg_array a) {
+    const struct array *const o = (const struct array *)other, *const array = (const struct array *)a;
+    return o->type == array->type && o->dtype == array->dtype;
+}
+
+/* Whether arrays fit together as a product's a and b, or as a layer's x, w and b. */
+static bool is_product(struct array a, struct array b) {
+    return a.ndim == 2 && b.ndim == 2 && a.shape[1] == b.shape[0];
+}
+static bool is_layer(struct array x, struct array w, struct array b) {
+    return is_product(x, w) && (b.ndim == 1 || (b.ndim == 2 && b.shape[0] == 1)) && b.shape[b.ndim - 1] == w.shape[1];
+}
+
+/* Whether an array can be broadcast to the shape of another. */
+static bool is_stretchable(struct array a, struct array to) {
+    bool fits = a.ndim <= to.ndim;
+    for (int i = 0; fits && i < a.ndim; i++) fits = a.shape[i] == 1 || a.shape[i] == to.shape[to.ndim - a.ndim + i];
+    return fits;
+}
+
+/* Whether a Python object can be the product of two arrays, or the gradient by one. */
+static bool is_product_of(pg_array product, pg_array a, pg_array b) {
+    if (!is_like(product, a)) return false;
+    const struct array p = array_at(product);
+    return p.ndim == 2 && (p.flags & WRITEABLE) && p.shape[0] == array_at(a).shape[0] &&
+           p.shape[1] == array_at(b).shape[1];
+}
+static bool is_gradient_by(pg_array gradient, pg_array by) {
+    if (!is_like(gradient, by)) return false;
+    const struct array g = array_at(gradient), a = array_at(by);
+    bool same = g.ndim == a.ndim && (g.flags & WRITEABLE);
+    for (int i = 0; same && i < a.ndim; i++) same = g.shape[i] == a.shape[i];
+    return same;
+}
 
 /* An array as it is broadcast to the shape of another, with a stride of 0 along stretched dimensions. */
 static struct array stretched(struct array a, struct array to, ptrdiff_t strides[MOST_DIMENSIONS]) {
@@ -27,11 +76,6 @@ static struct array stretched(struct array a, struct array to, ptrdiff_t strides
         strides[i] = own < 0 || a.shape[own] == 1 ? 0 : a.strides[own];
     }
     return (struct array){.p = a.p, .ndim = to.ndim, .shape = to.shape, .strides = strides};
-}
-
-int pg_finds(pg_array a, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride) {
-    const struct array array = array_at(a);
-    return array.p == p && array.ndim == ndim && array.shape[0] == first_size && array.strides[0] == first_stride;
 }
 
 /* The calling thread's control of floating-point arithmetic: other libraries may have it round elsewhere or flush

@@ -10,7 +10,9 @@
  * PG_OUTPUTS    two outputs may share memory;
  * PG_UNALIGNED  an address or stride is not a multiple of the element size;
  * PG_NO_MEMORY  no scratch memory could be had;
- * PG_SHAPES     the inner dimensions of a product differ (all else about shapes is checked before).
+ * PG_UNFIT      the functions whose small calls leave it to C (matmul, add, dense_sigmoid, dense_sigmoid_value_and_grad):
+ *               the arrays are not all of the first one's type and dtype, their shapes do not fit together, or an output
+ *               is read-only.
  */
 #ifndef PYGRAD_H
 #define PYGRAD_H
@@ -19,10 +21,12 @@
 
 typedef uintptr_t pg_array;
 
-enum pg_status { PG_OK = 0, PG_OVERLAP = 1, PG_OUTPUTS = 2, PG_UNALIGNED = 3, PG_NO_MEMORY = 4, PG_SHAPES = 5 };
+enum pg_status { PG_OK = 0, PG_OVERLAP = 1, PG_OUTPUTS = 2, PG_UNALIGNED = 3, PG_NO_MEMORY = 4, PG_UNFIT = 5 };
 
-/* Whether an array is where and what it should be: the test of whether arrays are as pygrad.c says. */
-int pg_finds(pg_array a, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride);
+/* Whether an array is where and what it should be: the test of whether arrays are as pygrad.c says. type and dtype are
+ * what Python's id() gives, flags what NumPy's flags.num does. */
+int pg_finds(pg_array a, uintptr_t type, const void *p, int ndim, ptrdiff_t first_size, ptrdiff_t first_stride,
+             uintptr_t dtype, int flags);
 
 /* c = a b: (m,k) (k,n) -> (m,n) */
 int pg_matmul_f32(pg_array a, pg_array b, pg_array c);

@@ -50,18 +50,22 @@ _F64 = _Real(np.float64, "f64")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
 REALS = {_FLOAT32: _F32, _FLOAT64: _F64}
 _XWB = ("x", "w", "b")
+# What the shape of a wrong argument, taken for an array, can lead to.
+_UNFIT = (AttributeError, IndexError, TypeError, ValueError, MemoryError)
 _OUT_NAMES = ("out (dx)", "out (dw)", "out (db)")
 
 
 def _check_that_c_finds_arrays() -> None:
     """Raise ImportError unless arrays lie in memory as csrc/pygrad.c has it.
 
-    What C takes of an array (address, dimensions, shape, strides) it reads from the array object itself: the beginning
-    of that object is part of NumPy's ABI. Asked of the array in Python, each of them costs as much as a small call.
+    What C takes of an array (address, dimensions, shape, strides, dtype) it reads from the array object itself: the
+    beginning of that object is part of NumPy's ABI. Asked of the array in Python, each of them costs as much as a small
+    call.
     """
     array = np.zeros((3, 5))[::-1]
     address = ffi.cast("void *", array.__array_interface__["data"][0])
-    if not lib.pg_finds(id(array), address, array.ndim, array.shape[0], array.strides[0]):
+    truth = array.ndim, array.shape[0], array.strides[0], id(array.dtype), array.flags.num
+    if not lib.pg_finds(id(array), id(ndarray), address, *truth):
         raise ImportError(f"pygrad does not know the arrays of NumPy {np.__version__} under {sys.implementation.name}")
 
 
@@ -186,15 +190,15 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
         If ``a`` or ``b`` is not of 2 dimensions, a's columns are not as many as b's rows, or ``out`` does not fit.
     """
     # The plain case first and without a further call: for small matrices each check costs as much as the product. C
-    # compares the inner dimensions.
-    if out is None and type(a) is ndarray and type(b) is ndarray and a.ndim == b.ndim == 2:
+    # looks at the rest: that b and c are arrays of a's dtype, that their shapes fit, and that c can be written.
+    if type(a) is ndarray:
         dtype = a.dtype
-        if dtype is b.dtype and (dtype is _FLOAT32 or dtype is _FLOAT64):
+        if dtype is _FLOAT32 or dtype is _FLOAT64:
             try:
-                c = empty((len(a), b.shape[1]), dtype)
+                c = empty((len(a), b.shape[1]), dtype) if out is None else out
                 if not (_F32 if dtype is _FLOAT32 else _F64).matmul(id(a), id(b), id(c)):
                     return c
-            except (MemoryError, ValueError):  # too large, perhaps because the shapes do not fit
+            except _UNFIT:
                 pass
     real = _real(a, b)
     if real is None:
@@ -222,6 +226,13 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     ValueError
         If the shapes cannot be broadcast together, or ``out`` does not fit.
     """
+    # The plain case, as in matmul, where the result has a's shape.
+    if out is None and type(a) is ndarray and type(b) is ndarray:
+        dtype = a.dtype
+        if dtype is _FLOAT32 or dtype is _FLOAT64:
+            c = empty(a.shape, dtype)
+            if not (_F32 if dtype is _FLOAT32 else _F64).add(id(a), id(b), id(c)):
+                return c
     if type(a) is not ndarray or type(b) is not ndarray:
         a, b = _operand(a, b), _operand(b, a)
     real = _real(a, b)
@@ -277,6 +288,12 @@ def sigmoid(x: Array, *, out: Array | None = None) -> Array:
     ValueError
         If ``out`` does not fit.
     """
+    if out is None and type(x) is ndarray:  # the plain case, as in matmul
+        dtype = x.dtype
+        if dtype is _FLOAT32 or dtype is _FLOAT64:
+            z = empty(x.shape, dtype)
+            if not (_F32 if dtype is _FLOAT32 else _F64).sigmoid(id(x), id(z)):
+                return z
     real = _real(x)
     if real is None:
         return _with_plain_arrays(sigmoid, ("x",), x, out=out)
@@ -338,6 +355,15 @@ def dense_sigmoid(
     ValueError
         If shapes do not fit together, or ``out`` and ``preactivation`` share memory.
     """
+    if preactivation is None and type(x) is ndarray:  # the plain case, as in matmul
+        dtype = x.dtype
+        if dtype is _FLOAT32 or dtype is _FLOAT64:
+            try:
+                z = empty((len(x), w.shape[1]), dtype) if out is None else out
+                if not (_F32 if dtype is _FLOAT32 else _F64).dense_sigmoid(id(x), id(w), id(b), id(z), 0):
+                    return z
+            except _UNFIT:
+                pass
     real = _real(x, w, b)
     if real is None:
         return _with_plain_arrays(dense_sigmoid, _XWB, x, w, b, out=out, preactivation=preactivation)
@@ -456,6 +482,21 @@ def dense_sigmoid_value_and_grad(
     ValueError
         If shapes do not fit together, x has no rows, ``wrt`` has an unknown name, or arrays of ``out`` share memory.
     """
+    if wrt is _XWB and type(x) is ndarray and (out is None or type(out) is tuple):  # the plain case, as in matmul
+        dtype = x.dtype
+        if dtype is _FLOAT32 or dtype is _FLOAT64:
+            try:
+                results: Gradients = (
+                    (empty(x.shape, dtype), empty(w.shape, dtype), empty(b.shape, dtype)) if out is None else out
+                )
+                dx, dw, db = results
+                loss = (_F32 if dtype is _FLOAT32 else _F64).dense_sigmoid_value_and_grad(
+                    id(x), id(w), id(b), id(dx), id(dw), id(db)
+                )
+                if not loss < 0:
+                    return loss, results
+            except _UNFIT:
+                pass
     function = "dense_sigmoid_value_and_grad"
     real = _real(x, w, b)
     if real is None:

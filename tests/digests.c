@@ -28,16 +28,19 @@ static const ptrdiff_t shapes[][3] = {{1, 1, 1},     {10, 2, 12},    {7, 5, 3}, 
                                       {3, 9, 600},   {300, 20, 40},  {515, 3, 70},  {70, 90, 300}, {300, 310, 290},
                                       {2, 12, 9000}, {5000, 20, 70}, {17000, 2, 30}};
 
-/* A NumPy array, as pygrad.c reads it */
+/* A NumPy array, as pygrad.c reads it: all of one type and dtype, and writeable */
 struct array {
     const void *object[2];
     void *p;
     int ndim;
     const ptrdiff_t *shape, *strides;
+    const void *base, *dtype;
+    int flags;
 };
 
 #define PAIR(m, n) ((const ptrdiff_t[]){m, n})
-#define AT(p, m, n) ((pg_array) & (struct array){{NULL, NULL}, p, 2, PAIR(m, n), PAIR((n) * size, size)})
+#define AT(p, m, n)                                                                                                    \
+    ((pg_array) & (struct array){{NULL, NULL}, p, 2, PAIR(m, n), PAIR((n) * size, size), NULL, NULL, 0x400})
 #define PASTE_(a, b) a##_##b
 #define PASTE(a, b) PASTE_(a, b)
 

@@ -235,8 +235,11 @@ def test_a_matrix_object_is_an_array() -> None:
 def test_a_numpy_with_other_arrays_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     array = np.zeros((3, 5))[::-1]
     address = config.ffi.cast("void *", array.__array_interface__["data"][0])
-    assert config.lib.pg_finds(id(array), address, 2, 3, -40)
-    assert not config.lib.pg_finds(id(array), address, 2, 3, 40)
+    truth = (id(np.ndarray), address, 2, 3, -40, id(array.dtype), array.flags.num)
+    assert config.lib.pg_finds(id(array), *truth)
+    other = (id(list), config.ffi.NULL, 1, 4, 40, id(np.dtype(np.float32)), 0)
+    for i in range(len(truth)):
+        assert not config.lib.pg_finds(id(array), *truth[:i], other[i], *truth[i + 1 :])
     monkeypatch.setattr(kernels, "lib", SimpleNamespace(pg_finds=lambda *_: 0))
     with pytest.raises(ImportError, match="does not know the arrays of NumPy"):
         kernels._check_that_c_finds_arrays()
