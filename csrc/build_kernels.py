@@ -15,8 +15,8 @@ declarations = "".join(line for line in header.splitlines(keepends=True) if not 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
 SMALL = ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables"]
-# Two passes of GCC make the library larger (by 6 percent, compressed) and no kernel faster.
-SMALL += ["-fno-tree-pre", "-fno-schedule-insns2", "-Wno-ignored-optimization-argument"]
+# Passes of GCC that make the library larger (by a tenth, compressed) and no kernel faster.
+SMALL += ["-fno-tree-pre", "-fno-schedule-insns2", "-fno-caller-saves", "-Wno-ignored-optimization-argument"]
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)
