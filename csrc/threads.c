@@ -15,15 +15,18 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <time.h>
 
 #include "pygrad.h"
 
 /* Measured: a worker that looks for a job begins after half a microsecond, one that sleeps after 30 to 110, the longer the
  * longer its CPU was idle. */
 enum {
-    LOOKS = 10000,         /* before sleep: 100 to 400 microseconds */
-    STACK = 1024 * 1024,   /* bytes: a task needs some 30 KB */
-    WORTH_A_THREAD = 15000 /* nanoseconds of work */
+    LOOKS = 10000,          /* before sleep: 100 to 400 microseconds */
+    STACK = 1024 * 1024,    /* bytes: a task needs some 30 KB */
+    WORTH_A_THREAD = 15000, /* nanoseconds of work */
+    WORTH_WAKING = 200000,  /* nanoseconds of work for all */
+    QUICKLY = 1000000       /* nanoseconds: what comes so soon belongs together */
 };
 
 struct job {
@@ -54,6 +57,7 @@ struct pool {
     int workers;           /* started */
     struct worker *asleep; /* of these */
     atomic_bool claimed;
+    atomic_llong last; /* nanoseconds: when work for threads last came or ended */
 };
 
 #define NEW_POOL {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER}
@@ -61,6 +65,12 @@ struct pool {
 static struct pool pool = NEW_POOL;
 static atomic_int threads_wanted = 1;
 static _Thread_local int this_worker = -1; /* -1 outside of tasks that may run beside others */
+
+static long long now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
 
 static void rest(void) {
 #if defined(__x86_64__)
@@ -185,12 +195,16 @@ void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
     pthread_mutex_lock(&pool.lock);
     while (atomic_load(&pool.in_job) > 0) pthread_cond_wait(&pool.left, &pool.lock);
     pthread_mutex_unlock(&pool.lock);
+    atomic_store(&pool.last, now());
     atomic_store(&pool.claimed, false);
 }
 
 int pg_threads_worth(double nanoseconds) {
-    if (nanoseconds < 2.0 * WORTH_A_THREAD || this_worker >= 0) return 1;
     const int threads = pg_num_threads();
+    if (nanoseconds < 2.0 * WORTH_A_THREAD || threads == 1 || this_worker >= 0) return 1;
+    /* To wake workers takes as long as a short job. Who has but one does it alone; others soon find workers awake. */
+    const long long time = now(), pause = time - atomic_exchange(&pool.last, time);
+    if (nanoseconds < WORTH_WAKING && pause > QUICKLY) return 1;
     return nanoseconds < (double)threads * WORTH_A_THREAD ? (int)(nanoseconds / WORTH_A_THREAD) : threads;
 }
 

@@ -7,7 +7,8 @@
  * the same time. */
 typedef void pg_task(void *context, ptrdiff_t index, int worker);
 
-/* The number of threads to use for what takes one thread about `nanoseconds`: 1 within a task. */
+/* The number of threads to use for what takes one thread about `nanoseconds`: 1 within a task, and for what is short and
+ * comes after a pause, when workers sleep. */
 int pg_threads_worth(double nanoseconds);
 
 /* Run tasks 0 ... tasks - 1 on up to `threads` threads, the caller among them, and return when all are done. While

@@ -1,8 +1,10 @@
-/* The worker pool from several threads at once, for ThreadSanitizer: every task must run exactly once. Compile it with
- * the .c files of csrc. */
+/* The worker pool from several threads at once, for ThreadSanitizer: every task must run exactly once; and the choice of
+ * threads for short and long work. Compile it with the .c files of csrc. */
+#define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "dispatch.h"
 #include "pygrad.h"
@@ -45,8 +47,26 @@ static void *call(void *wrong) {
     return NULL;
 }
 
+/* Short work after a pause is done alone, more of it at once is not, unless that too was held up; long work never is. */
+static int chooses_wrongly(void) {
+    int together = 0;
+    pg_set_num_threads(2);
+    for (int i = 0; i < 20; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+        if (pg_threads_worth(1e5) != 1) return 1;
+        together += pg_threads_worth(1e5) == 2;
+        nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
+        if (pg_threads_worth(1e6) != 2) return 1;
+    }
+    return together == 0;
+}
+
 int main(void) {
     pthread_t threads[CALLERS];
+    if (chooses_wrongly()) {
+        puts("wrong number of threads");
+        return 1;
+    }
     int wrong[CALLERS] = {0}, any = 0;
     for (int i = 0; i < CALLERS; i++)
         if (pthread_create(&threads[i], NULL, call, &wrong[i]) != 0) abort();
