@@ -1,4 +1,4 @@
-/* The exported functions: checks of addresses, reduction to matrices, and the call of the kernel in use. */
+/* The exported functions: checks of what Python leaves to C, reduction to matrices, and the call of the kernel in use. */
 #include "pygrad.h"
 
 #include <stdbool.h>

@@ -11,8 +11,8 @@
  * PG_UNALIGNED  an address or stride is not a multiple of the element size;
  * PG_NO_MEMORY  no scratch memory could be had;
  * PG_UNFIT      the functions whose small calls leave it to C (matmul, add, dense_sigmoid, dense_sigmoid_value_and_grad):
- *               the arrays are not all of the first one's type and dtype, their shapes do not fit together, or an output
- *               is read-only.
+ *               an input is not of the first one's type and dtype, shapes do not fit together, or an output (but of add)
+ *               is of another type or dtype, or read-only.
  */
 #ifndef PYGRAD_H
 #define PYGRAD_H

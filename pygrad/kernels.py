@@ -50,8 +50,6 @@ _F64 = _Real(np.float64, "f64")
 _FLOAT32, _FLOAT64 = _F32.dtype, _F64.dtype
 REALS = {_FLOAT32: _F32, _FLOAT64: _F64}
 _XWB = ("x", "w", "b")
-# What the shape of a wrong argument, taken for an array, can lead to.
-_UNFIT = (AttributeError, IndexError, TypeError, ValueError, MemoryError)
 _OUT_NAMES = ("out (dx)", "out (dw)", "out (db)")
 
 
@@ -154,10 +152,15 @@ def _output(function: str, real: _Real, name: str, out: Any, shape: tuple[int, .
     return out
 
 
+def _canonical(real: _Real, out: Array) -> Array:
+    """Return an output as C takes it: of no subclass, and of the very dtype of the inputs, not of an equal one."""
+    return out if type(out) is ndarray and out.dtype is real.dtype else _plain(out).view(real.dtype)
+
+
 def _again_with_copies(
     function: Callable[..., Any], status: int, *inputs: Array, outputs: Iterable[Array | None] = (), **keywords: Any
 ) -> Any:
-    """Call ``function`` on contiguous, aligned copies, with new outputs, or raise what ``status`` says."""
+    """Call ``function`` again, on contiguous, aligned copies and with new outputs, or raise what ``status`` says."""
     name = function.__name__
     if status == lib.PG_NO_MEMORY:
         raise MemoryError(f"{name}: no memory for scratch space")
@@ -165,6 +168,8 @@ def _again_with_copies(
         for one, other in itertools.combinations([_plain(array) for array in outputs if array is not None], 2):
             if np.shares_memory(one, other):
                 raise ValueError(f"{name}: two of the output arrays share memory, expected separate arrays")
+    if status == lib.PG_UNFIT:  # of equal dtypes that are other objects, as only callers inside pygrad pass them
+        return function(*inputs, **keywords)
     return function(*(array.copy() for array in inputs), **keywords)
 
 
@@ -198,7 +203,7 @@ def matmul(a: Array, b: Array, *, out: Array | None = None) -> Array:
                 c = empty((len(a), b.shape[1]), dtype) if out is None else out
                 if not (_F32 if dtype is _FLOAT32 else _F64).matmul(id(a), id(b), id(c)):
                     return c
-            except _UNFIT:
+            except Exception:  # whatever the shape of a wrong argument raises
                 pass
     real = _real(a, b)
     if real is None:
@@ -210,7 +215,8 @@ def matmul_typed(real: _Real, a: Array, b: Array, out: Array | None = None) -> A
     """Do `matmul` for arrays of one dtype, which is that of ``real``."""
     m, n = _product_shape("matmul", ("a", "b"), a, b)
     c = empty((m, n), real.dtype) if out is None else _output("matmul", real, "out", out, (m, n))
-    status = real.matmul(id(a), id(b), id(c))
+    target = _canonical(real, c)
+    status = real.matmul(id(a), id(b), id(target))
     if status:
         return _stored(out, _again_with_copies(matmul, status, a, b))
     return c
@@ -230,9 +236,12 @@ def add(a: Array | float, b: Array | float, *, out: Array | None = None) -> Arra
     if out is None and type(a) is ndarray and type(b) is ndarray:
         dtype = a.dtype
         if dtype is _FLOAT32 or dtype is _FLOAT64:
-            c = empty(a.shape, dtype)
-            if not (_F32 if dtype is _FLOAT32 else _F64).add(id(a), id(b), id(c)):
-                return c
+            try:
+                c = empty(a.shape, dtype)
+                if not (_F32 if dtype is _FLOAT32 else _F64).add(id(a), id(b), id(c)):
+                    return c
+            except MemoryError:  # the shapes may not fit
+                pass
     if type(a) is not ndarray or type(b) is not ndarray:
         a, b = _operand(a, b), _operand(b, a)
     real = _real(a, b)
@@ -362,16 +371,17 @@ def dense_sigmoid(
                 z = empty((len(x), w.shape[1]), dtype) if out is None else out
                 if not (_F32 if dtype is _FLOAT32 else _F64).dense_sigmoid(id(x), id(w), id(b), id(z), 0):
                     return z
-            except _UNFIT:
+            except Exception:  # whatever the shape of a wrong argument raises
                 pass
     real = _real(x, w, b)
     if real is None:
         return _with_plain_arrays(dense_sigmoid, _XWB, x, w, b, out=out, preactivation=preactivation)
     r, c = _layer("dense_sigmoid", x, w, b)
     z = empty((r, c), real.dtype) if out is None else _output("dense_sigmoid", real, "out", out, (r, c))
+    z_target, y_target = _canonical(real, z), None
     if preactivation is not None:
-        _output("dense_sigmoid", real, "preactivation", preactivation, (r, c))
-    status = real.dense_sigmoid(id(x), id(w), id(b), id(z), 0 if preactivation is None else id(preactivation))
+        y_target = _canonical(real, _output("dense_sigmoid", real, "preactivation", preactivation, (r, c)))
+    status = real.dense_sigmoid(id(x), id(w), id(b), id(z_target), 0 if y_target is None else id(y_target))
     if status:
         y = None if preactivation is None else empty((r, c), real.dtype)
         copy = _again_with_copies(dense_sigmoid, status, x, w, b, outputs=(z, preactivation), preactivation=y)
@@ -495,7 +505,7 @@ def dense_sigmoid_value_and_grad(
                 )
                 if not loss < 0:
                     return loss, results
-            except _UNFIT:
+            except Exception:  # whatever the shape of a wrong argument raises
                 pass
     function = "dense_sigmoid_value_and_grad"
     real = _real(x, w, b)
@@ -504,9 +514,10 @@ def dense_sigmoid_value_and_grad(
     r, _ = _layer(function, x, w, b)
     if r == 0:
         raise ValueError(f"{function}: x is {x.shape}: a loss is a mean over rows, and x has none")
-    gradients = dx, dw, db = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
+    gradients = _gradients(function, real, wrt, out, x.shape, w.shape, b.shape)
+    targets = [None if gradient is None else _canonical(real, gradient) for gradient in gradients]
     loss = real.dense_sigmoid_value_and_grad(
-        id(x), id(w), id(b), 0 if dx is None else id(dx), 0 if dw is None else id(dw), 0 if db is None else id(db)
+        id(x), id(w), id(b), *(0 if target is None else id(target) for target in targets)
     )
     if loss < 0:
         loss, copies = _again_with_copies(

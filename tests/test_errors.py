@@ -1,6 +1,7 @@
 """What bad input gets: which exception, and the whole message."""
 
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -129,6 +130,37 @@ def test_subclasses_and_equal_dtypes_are_arrays() -> None:
     assert np.array_equal(kernels.matmul(X.view(Mine), W), expected)
     other = np.dtype(np.float32, align=True).newbyteorder("=")
     assert np.array_equal(kernels.matmul(X.view(other), W.view(other)), expected)
+
+
+OUTPUTS: dict[str, Callable[[Array], Array]] = {
+    "a subclass": lambda a: a.view(type("Mine", (np.ndarray,), {})),
+    "an equal dtype": lambda a: a.view(np.dtype(a.dtype.str, metadata={"unit": "m"})),
+    "unpickled": lambda a: pickle.loads(pickle.dumps(a)),
+}
+
+
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_outputs_of_subclasses_and_equal_dtypes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are written where they are, without copies, and must not share memory."""
+    y = kernels.add(kernels.matmul(X, W), B)
+    z, other = OUTPUTS[kind](np.empty_like(y)), OUTPUTS[kind](np.empty_like(y))
+    dx, dw, db = (OUTPUTS[kind](np.empty_like(array)) for array in (X, W, B))
+    for together in ((z, z), (z, np.asarray(z)), (np.asarray(z), z)):
+        with pytest.raises(ValueError, match="share memory"):
+            kernels.dense_sigmoid(X, W, B, out=together[0], preactivation=together[1])
+    square, shared = np.ones((3, 3), np.float32), OUTPUTS[kind](np.empty((3, 3), np.float32))
+    with pytest.raises(ValueError, match="share memory"):
+        vg(square, square, square[0], out=(shared, shared, None))
+    monkeypatch.setattr(kernels, "_again_with_copies", None)
+    assert kernels.matmul(X, W, out=z) is z
+    assert np.array_equal(z, kernels.matmul(X, W))
+    assert kernels.dense_sigmoid(X, W, B, out=z, preactivation=other) is z
+    assert np.array_equal(z, kernels.sigmoid(y))
+    assert np.array_equal(other, y)
+    _, results = vg(X, W, B, out=(dx, dw, db))
+    for result, given, expected in zip(results, (dx, dw, db), vg(X, W, B)[1], strict=True):
+        assert result is given
+        assert np.array_equal(result, expected)  # type: ignore[arg-type]
 
 
 class Liar(np.ndarray[Any, Any]):
