@@ -15,8 +15,9 @@ declarations = "".join(line for line in header.splitlines(keepends=True) if not 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
 SMALL = ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables"]
-# Passes of GCC that make the library larger (by a tenth, compressed) and no kernel faster.
-SMALL += ["-fno-tree-pre", "-fno-schedule-insns2", "-fno-caller-saves", "-Wno-ignored-optimization-argument"]
+# Without passes of GCC that make the library larger (by a tenth, compressed) and no kernel faster.
+SMALL += ["-fno-tree-pre", "-fno-gcse", "-fno-schedule-insns2", "-fno-caller-saves"]
+SMALL += ["-Wno-ignored-optimization-argument"]  # Clang knows none of them
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)
