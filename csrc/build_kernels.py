@@ -16,8 +16,9 @@ declarations = "".join(line for line in header.splitlines(keepends=True) if not 
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
 SMALL = ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables"]
 # Without passes of GCC that make the library larger (by a tenth, compressed) and no kernel faster.
-SMALL += ["-fno-tree-pre", "-fno-gcse", "-fno-schedule-insns2", "-fno-caller-saves"]
-SMALL += ["-Wno-ignored-optimization-argument"]  # Clang knows none of them
+SMALL += ["-fno-tree-pre", "-fno-schedule-insns2", "-fno-caller-saves", "-fno-tree-loop-distribute-patterns"]
+SMALL += ["-fno-align-jumps", "-fno-align-labels"]
+SMALL += ["-Wno-ignored-optimization-argument"]  # Clang knows few of them
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)
