@@ -383,7 +383,8 @@ def test_guard_pages(variant: Variant) -> None:
     kernel = KERNELS[name]
     guard = GuardPages()
     sizes = [(m, n, k) for m in (1, 3, 14, 17) for n in (1, 2, 9, 17, 33) for k in (1, 5, 16)]
-    for m, n, k in [*sizes, (300, 3, 20), (70, 70, 260)]:
+    short_rows = [(m, n, k) for m in (20, 45) for n in (1, 2, 3) for k in (1, 2, 3)]
+    for m, n, k in [*sizes, *short_rows, (300, 3, 20), (70, 70, 260)]:
         inputs = random_inputs(kernel, dtype, m, n, k)
         expected = _call(kernel, inputs)
         for at_end in (True, False):
