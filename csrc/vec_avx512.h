@@ -22,7 +22,7 @@ enum { LANES = 16, TRANSPOSED = 4 };
 #else
 typedef __m512d vec;
 typedef __mmask8 mask;
-enum { LANES = 8, TRANSPOSED = 2 };
+enum { LANES = 8, TRANSPOSED = 4 };
 #define V(op) _mm512_##op##_pd
 #endif
 
@@ -78,17 +78,24 @@ static inline vec zip_high(vec a, vec b) {
     return _mm512_permutex2var_pd(a, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b);
 }
 #include "vec_double.h"
-/* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
+/* Rows i and 2 + i, and 4 + i and 6 + i, go to the halves of v[i] and v[2 + i]. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
-    __m512d v[2];
+    __m512d v[4], t[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; i++) {
+        const int upper = i / 2 * 4 + i % 2;
+        v[i] = _mm512_mask_broadcast_f64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(row[upper] + column)), 0xf0,
+                                  _mm256_loadu_pd(row[upper + 2] + column));
+    }
+#pragma GCC unroll 2
+    for (int i = 0; i < 4; i += 2) {
+        t[i] = _mm512_unpacklo_pd(v[i], v[i + 1]);
+        t[i + 1] = _mm512_unpackhi_pd(v[i], v[i + 1]);
+    }
 #pragma GCC unroll 2
     for (int i = 0; i < 2; i++) {
-        v[i] = _mm512_castpd128_pd512(_mm_loadu_pd(row[i] + column));
-        v[i] = _mm512_mask_broadcast_f64x2(v[i], 0x0c, _mm_loadu_pd(row[2 + i] + column));
-        v[i] = _mm512_mask_broadcast_f64x2(v[i], 0x30, _mm_loadu_pd(row[4 + i] + column));
-        v[i] = _mm512_mask_broadcast_f64x2(v[i], 0xc0, _mm_loadu_pd(row[6 + i] + column));
+        out[i] = _mm512_shuffle_f64x2(t[i], t[2 + i], 0x88);
+        out[2 + i] = _mm512_shuffle_f64x2(t[i], t[2 + i], 0xdd);
     }
-    out[0] = _mm512_unpacklo_pd(v[0], v[1]);
-    out[1] = _mm512_unpackhi_pd(v[0], v[1]);
 }
 #endif
