@@ -85,7 +85,7 @@ static inline void load_transposed(const real *const row[LANES], ptrdiff_t colum
     for (int i = 0; i < 4; i++) {
         const int upper = i / 2 * 4 + i % 2;
         v[i] = _mm512_mask_broadcast_f64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(row[upper] + column)), 0xf0,
-                                  _mm256_loadu_pd(row[upper + 2] + column));
+                                           _mm256_loadu_pd(row[upper + 2] + column));
     }
 #pragma GCC unroll 2
     for (int i = 0; i < 4; i += 2) {
