@@ -279,7 +279,7 @@ def test_rows_do_not_depend_on_their_neighbours(variant: Variant) -> None:
     """Of the loss's gradients this does not hold: dz depends on the number of rows."""
     _, dtype, name = variant
     kernel = KERNELS[name]
-    for m, n, k in ((700, 2, 12), (300, 70, 300), (50, 5, 40)):
+    for m, n, k in ((700, 2, 12), (300, 70, 300), (50, 5, 40), (56, 700, 600)):
         inputs = random_inputs(kernel, dtype, m, n, k)
         whole = _call(kernel, inputs)[0]
         for start, stop in ((0, 1), (3, 40), (m - 17, m), (1, m)):
@@ -384,7 +384,8 @@ def test_guard_pages(variant: Variant) -> None:
     guard = GuardPages()
     sizes = [(m, n, k) for m in (1, 3, 14, 17) for n in (1, 2, 9, 17, 33) for k in (1, 5, 16)]
     short_rows = [(m, n, k) for m in (20, 45) for n in (1, 2, 3) for k in (1, 2, 3)]
-    for m, n, k in [*sizes, *short_rows, (300, 3, 20), (70, 70, 260)]:
+    large_weights = [(m, 520, 520) for m in (8, 30)]
+    for m, n, k in [*sizes, *short_rows, *large_weights, (300, 3, 20), (70, 70, 260)]:
         inputs = random_inputs(kernel, dtype, m, n, k)
         expected = _call(kernel, inputs)
         for at_end in (True, False):
@@ -580,7 +581,9 @@ def test_instruction_sets_give_the_same_bits() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("shape", [(300, 2600, 40), (59, 5000, 70), (5, 4300, 600), (300, 4100, 3), (285, 700, 90)])
+@pytest.mark.parametrize(
+    "shape", [(300, 2600, 40), (59, 5000, 70), (5, 4300, 600), (300, 4100, 3), (285, 700, 90), (30, 2600, 150)]
+)
 def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], dtype: Any, isa: str) -> None:
     """Sums of several groups, in shapes whose last rows are computed another way than those before."""
     m, k, n = shape
