@@ -494,8 +494,8 @@ def add_command(commands: Any) -> None:
         help="how fast it is: against the limits of this machine, and against NumPy, PyTorch, JAX, SciPy, Numba",
         description="Measure what this machine can do, then each function against that, and against what is installed "
         "of NumPy, PyTorch, JAX, SciPy and a fused loop under Numba. Prints a Markdown table. Exit status 0, 1 if a "
-        "result is wrong, nothing was measured or a file could not be written, 2 for bad "
-        "arguments, 130 if interrupted.",
+        "result is wrong, nothing was measured or a file could not be written in the end, 2 for bad arguments, among "
+        "them a file that cannot be written, 130 if interrupted.",
     )
     parser.add_argument(
         "--quick",

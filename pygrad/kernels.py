@@ -465,9 +465,11 @@ def dense_sigmoid_value_and_grad(
     wrt: Iterable[str] = _XWB,
     out: tuple[Array | None, Array | None, Array | None] | None = None,
 ) -> tuple[float, Gradients]:
-    """Return the mean-square loss of the layer and its gradients, in one pass over ``x`` and without an r x c array.
+    """Return the mean-square loss of the layer and its gradients, in one pass over ``x``.
 
     z = sigmoid(x @ w + b);  loss = sum(z**2) / r;  dz = 2 z / r;  then as `dense_sigmoid_backward`.
+
+    Of z a thread keeps a panel of rows at a time: at most 4 MB or, where that is more, 256 rows.
 
     Parameters
     ----------
