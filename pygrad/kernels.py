@@ -469,7 +469,7 @@ def dense_sigmoid_value_and_grad(
 
     z = sigmoid(x @ w + b);  loss = sum(z**2) / r;  dz = 2 z / r;  then as `dense_sigmoid_backward`.
 
-    Of z a thread keeps a panel of rows at a time: at most 4 MB or, where that is more, 256 rows.
+    Of z a thread keeps at most 4 MB at a time, whatever r and c.
 
     Parameters
     ----------

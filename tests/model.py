@@ -13,6 +13,7 @@ import numpy as np
 Array: TypeAlias = np.ndarray[Any, Any]
 
 BLOCK, GROUP_BLOCKS, SEGMENT, LANES = 256, 8, 256, 16
+PANEL_BYTES = 4 * 2**20
 
 NEAR_TIE = 2.0**-44
 
@@ -159,9 +160,22 @@ def sigmoid_backward(dz: Array, y: Array) -> Array:
     return dy
 
 
+def chunk_of(rows: int, columns: int, itemsize: int) -> int:
+    """How many columns are taken at once: all if 256 rows have 4 MB; else as many groups, doubled, as 512 rows have."""
+
+    def most(block: int) -> int:
+        chunk = PANEL_BYTES // itemsize
+        while chunk > BLOCK * GROUP_BLOCKS and chunk * min(rows, block) * itemsize > PANEL_BYTES:
+            chunk //= 2
+        return chunk
+
+    return columns if columns <= most(BLOCK) else most(2 * BLOCK)
+
+
 def mean_of_squares(z: Array) -> float:
     """The rule of csrc/dense.inc: segments of 256 elements in 16 lanes, which are folded; groups of rows; the total.
 
+    Of wide rows so for each chunk of columns, and the chunks are added in order.
     From the folding on each sum is a high and a low part, which has what roundings took away.
     """
 
@@ -172,22 +186,29 @@ def mean_of_squares(z: Array) -> float:
             low = (low + error) + part_low
         return high, low
 
-    groups = []
-    for start in range(0, len(z), BLOCK * GROUP_BLOCKS):
-        flat = z[start : start + BLOCK * GROUP_BLOCKS].reshape(-1).astype(np.float64)
-        segments = np.zeros((max(-(-flat.size // SEGMENT), 1), SEGMENT // LANES, LANES))
-        segments.reshape(-1)[: flat.size] = flat
-        lanes, low = np.zeros((len(segments), LANES)), np.zeros(len(segments))
-        for i in range(SEGMENT // LANES):
-            lanes = fma(segments[:, i], segments[:, i], lanes)
-        while lanes.shape[1] > 1:
-            half = lanes.shape[1] // 2
-            lanes, errors = _two_sum(lanes[:, :half], lanes[:, half:])
-            for lane in range(half):
-                low = low + errors[:, lane]
-        groups.append(in_order_of_parts(list(zip(lanes[:, 0], low, strict=True))))
-    high, low_total = in_order_of_parts(groups)
-    return float((high + low_total) / len(z))
+    def sum_of_chunk(chunk: Array) -> tuple[Array, Array]:
+        groups = []
+        for start in range(0, len(chunk), BLOCK * GROUP_BLOCKS):
+            flat = chunk[start : start + BLOCK * GROUP_BLOCKS].reshape(-1).astype(np.float64)
+            segments = np.zeros((max(-(-flat.size // SEGMENT), 1), SEGMENT // LANES, LANES))
+            segments.reshape(-1)[: flat.size] = flat
+            lanes, low = np.zeros((len(segments), LANES)), np.zeros(len(segments))
+            for i in range(SEGMENT // LANES):
+                lanes = fma(segments[:, i], segments[:, i], lanes)
+            while lanes.shape[1] > 1:
+                half = lanes.shape[1] // 2
+                lanes, errors = _two_sum(lanes[:, :half], lanes[:, half:])
+                for lane in range(half):
+                    low = low + errors[:, lane]
+            groups.append(in_order_of_parts(list(zip(lanes[:, 0], low, strict=True))))
+        return in_order_of_parts(groups)
+
+    chunk = chunk_of(len(z), z.shape[1], z.itemsize)
+    by_chunk = [z[:, j : j + chunk] for j in range(0, z.shape[1], chunk)]
+    if chunk < z.shape[1]:  # a row of a chunk ends with a segment; what pads it adds nothing
+        by_chunk = [np.pad(part, ((0, 0), (0, -part.shape[1] % SEGMENT))) for part in by_chunk]
+    high, low = in_order_of_parts([sum_of_chunk(part) for part in by_chunk])
+    return float((high + low) / len(z))
 
 
 def dense_sigmoid(x: Array, w: Array, b: Array) -> Array:

@@ -4,8 +4,10 @@ import ctypes
 import ctypes.util
 import math
 import multiprocessing
+import os
 import platform
 import re
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -42,6 +44,8 @@ MODEL_SIZES = (
     *((35, n, k) for n, k in ((2, 1), (3, 2), (4, 13), (5, 70), (6, 257), (7, 130), (8, 33), (9, 20))),
     (3, 40, 6),
     (550, 2, 2100),
+    (270, 4500, 2),  # chunks of columns: of at least 256 rows, and of few
+    (20, 60_000, 1),
 )
 
 
@@ -427,6 +431,35 @@ def test_empty_dimensions(variant: Variant) -> None:
             assert np.shape(g) == np.shape(e)
             # sums of at most 1500 positive terms, each with at most 8 roundings of its own
             assert np.allclose(g, e, rtol=1508 * np.finfo(dtype).eps, atol=0)
+
+
+def test_rows_of_nothing_take_no_time(variant: Variant) -> None:
+    _, dtype, name = variant
+    kernel = KERNELS[name]
+    for got in _call(kernel, random_inputs(kernel, dtype, 2**40, 0, 0)):  # by its rows, it would take minutes
+        assert np.size(got) == 0 or got == 0
+
+
+SCRATCH_OF_A_WIDE_LAYER = """
+import resource
+import numpy as np
+from pygrad import kernels
+from table import random_inputs, KERNELS
+
+inputs = random_inputs(KERNELS["dense_sigmoid_value_and_grad"], "float32", 300, 400_000, 1)
+outputs = tuple(np.ones_like(array) for array in inputs)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+kernels.dense_sigmoid_value_and_grad(*inputs, out=outputs)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_scratch_does_not_grow_with_the_columns() -> None:
+    """Of z, 300 x 400 000, there would be 480 MB; there are 4, and for each thread at most 2 of packed operands."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYGRAD_NUM_THREADS": "2"}
+    command = [sys.executable, "-c", SCRATCH_OF_A_WIDE_LAYER]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 16 * 1024  # in units of 1 KB
 
 
 def test_out_may_overlap_inputs(variant: Variant) -> None:
