@@ -528,6 +528,9 @@ def command(arguments: argparse.Namespace) -> int:
     """Run ``pygrad bench`` and return the exit status."""
     try:
         cases = _chosen_cases(arguments)
+        if arguments.list:
+            print("\n".join(case.name for case in cases))
+            return 0
         dtype, threads, number = _dtype(arguments.dtype), _number_of_threads(arguments.threads), len(cases)
         if arguments.isa is not None:
             _use_isa(arguments.isa)
@@ -536,9 +539,6 @@ def command(arguments: argparse.Namespace) -> int:
     except BadArgumentError as error:
         print(f"pygrad bench: {error}", file=sys.stderr)
         return 2
-    if arguments.list:
-        print("\n".join(case.name for case in cases))
-        return 0
     progress, status = Progress(number), 0
     run: Run | None = None
     try:
@@ -650,10 +650,8 @@ def _number_of_threads(text: str | None) -> int:
             )
         return get_num_threads()
     digits = text.lstrip("0")
-    if not (digits.isascii() and digits.isdigit()):
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 4 and int(digits) <= most):
         raise BadArgumentError(f"--threads {text}: expected a whole number from 1 to {most}, the CPUs of this process")
-    if len(digits) > 4 or int(digits) > most:
-        raise BadArgumentError(f"--threads {text}: this process may use {most} CPUs, expected at most as many")
     return int(digits)
 
 
