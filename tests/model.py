@@ -160,7 +160,7 @@ def sigmoid_backward(dz: Array, y: Array) -> Array:
     return dy
 
 
-def chunk_of(rows: int, columns: int, itemsize: int) -> int:
+def chunk_columns(rows: int, columns: int, itemsize: int) -> int:
     """How many columns are taken at once: all if 256 rows have 4 MB; else as many groups, doubled, as 512 rows have."""
 
     def most(block: int) -> int:
@@ -190,7 +190,7 @@ def mean_of_squares(z: Array) -> float:
         groups = []
         for start in range(0, len(chunk), BLOCK * GROUP_BLOCKS):
             flat = chunk[start : start + BLOCK * GROUP_BLOCKS].reshape(-1).astype(np.float64)
-            segments = np.zeros((max(-(-flat.size // SEGMENT), 1), SEGMENT // LANES, LANES))
+            segments = np.zeros((-(-flat.size // SEGMENT), SEGMENT // LANES, LANES))
             segments.reshape(-1)[: flat.size] = flat
             lanes, low = np.zeros((len(segments), LANES)), np.zeros(len(segments))
             for i in range(SEGMENT // LANES):
@@ -203,7 +203,7 @@ def mean_of_squares(z: Array) -> float:
             groups.append(in_order_of_parts(list(zip(lanes[:, 0], low, strict=True))))
         return in_order_of_parts(groups)
 
-    chunk = chunk_of(len(z), z.shape[1], z.itemsize)
+    chunk = chunk_columns(len(z), z.shape[1], z.itemsize)
     by_chunk = [z[:, j : j + chunk] for j in range(0, z.shape[1], chunk)]
     if chunk < z.shape[1]:  # a row of a chunk ends with a segment; what pads it adds nothing
         by_chunk = [np.pad(part, ((0, 0), (0, -part.shape[1] % SEGMENT))) for part in by_chunk]
