@@ -1,9 +1,9 @@
 /* The worker pool.
  *
  * One job at a time: the caller that claims the pool publishes its job, works on it, closes it, and waits for the workers
- * that joined; a worker that comes late finds no job and sleeps on. Tasks are taken from a counter, so nobody waits for
- * a thread that the operating system does not run. A worker looks for the next job for a while before it sleeps, since
- * calls, and the parts of a call, come in quick succession.
+ * that joined; a worker that comes late finds no place left. Tasks are taken from a counter, so nobody waits for a thread
+ * that the operating system does not run. A worker looks for the next job for a while before it sleeps, since calls, and the
+ * parts of a call, come in quick succession. The lock is for sleep alone: who joins or leaves a job passes no other thread.
  *
  * After fork the child has none of the threads: it forgets them, and starts its own when it needs them.
  */
@@ -22,11 +22,12 @@
 /* Measured: a worker that looks for a job begins after half a microsecond, one that sleeps after 30 to 110, the longer the
  * longer its CPU was idle. */
 enum {
-    LOOKS = 10000,          /* before sleep: 100 to 400 microseconds */
-    STACK = 1024 * 1024,    /* bytes: a task needs some 30 KB */
-    WORTH_A_THREAD = 15000, /* nanoseconds of work */
-    WORTH_WAKING = 200000,  /* nanoseconds of work for all */
-    QUICKLY = 1000000       /* nanoseconds: what comes so soon belongs together */
+    LOOKS = 10000,           /* before sleep: 100 to 400 microseconds */
+    STACK = 1024 * 1024,     /* bytes: a task needs some 30 KB */
+    COST_OF_A_THREAD = 7500, /* nanoseconds */
+    WORTH_WAKING = 200000,   /* nanoseconds of work for all */
+    QUICKLY = 1000000,       /* nanoseconds: what comes so soon belongs together */
+    SHARED_LINE = 64         /* bytes that one core writes at a time */
 };
 
 struct job {
@@ -34,7 +35,6 @@ struct job {
     void *context;
     ptrdiff_t tasks;
     _Atomic ptrdiff_t next;
-    int threads, joined; /* joined: by workers, ever */
 };
 
 struct worker {
@@ -49,18 +49,21 @@ struct worker {
 };
 
 struct pool {
-    pthread_mutex_t lock; /* guards what is not atomic, workers, and jobs' `joined` */
-    pthread_cond_t left;
-    struct job *job;       /* open to be joined */
-    atomic_uint jobs;      /* published so far */
-    atomic_int in_job;     /* workers that joined and have not left */
-    int workers;           /* started */
-    struct worker *asleep; /* of these */
-    atomic_bool claimed;
-    atomic_llong last; /* nanoseconds: when work for threads last came or ended */
+    _Alignas(SHARED_LINE) atomic_ullong door; /* the last job's number and, in PLACES, those still free */
+    struct job *job;
+    _Alignas(SHARED_LINE) atomic_int left; /* workers that left the job */
+    atomic_bool waited_for;                /* by the caller, asleep */
+    _Alignas(SHARED_LINE) atomic_bool claimed;
+    atomic_llong last;    /* nanoseconds: when work for threads last came or ended */
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t all_left;
+    int workers, sleepers; /* started; asleep, of these */
+    struct worker *asleep;
 };
 
-#define NEW_POOL {.lock = PTHREAD_MUTEX_INITIALIZER, .left = PTHREAD_COND_INITIALIZER}
+#define PLACES 0xffffffffULL
+
+#define NEW_POOL {.lock = PTHREAD_MUTEX_INITIALIZER, .all_left = PTHREAD_COND_INITIALIZER}
 
 static struct pool pool = NEW_POOL;
 static atomic_int threads_wanted = 1;
@@ -115,42 +118,61 @@ static void wake(int workers) {
     for (; workers > 0 && pool.asleep; workers--) {
         struct worker *const worker = pool.asleep;
         pool.asleep = worker->next;
+        pool.sleepers--;
         worker->asleep = false;
         keep_off_this_cpu(worker);
         pthread_cond_signal(&worker->wake);
     }
 }
 
-/* Called with the lock held, which is free while the worker sleeps. */
-static void sleep_until_woken(struct worker *worker) {
-    worker->asleep = true;
-    worker->next = pool.asleep;
-    pool.asleep = worker;
-    while (worker->asleep) pthread_cond_wait(&worker->wake, &pool.lock);
+/* Whether the door shows another job than the one seen; the numbers of jobs begin again after the last. */
+static bool shows_another(unsigned long long door, unsigned long long seen) { return (door ^ seen) > PLACES; }
+
+/* Until there is another job than the one seen at the door. */
+static void wait_for_job(struct worker *worker, unsigned long long seen) {
+    for (int looks = 0; looks < LOOKS; looks++) {
+        if (shows_another(atomic_load_explicit(&pool.door, memory_order_relaxed), seen)) return;
+        rest();
+    }
+    pthread_mutex_lock(&pool.lock);
+    if (!shows_another(atomic_load(&pool.door), seen)) {
+        worker->asleep = true;
+        worker->next = pool.asleep;
+        pool.asleep = worker;
+        pool.sleepers++;
+        while (worker->asleep) pthread_cond_wait(&worker->wake, &pool.lock);
+    }
+    pthread_mutex_unlock(&pool.lock);
     run_anywhere(worker);
+}
+
+/* Take a place in the open job, if any is free; its number, from 1 on, or 0. */
+static int join(unsigned long long *door) {
+    *door = atomic_load(&pool.door);
+    while ((*door & PLACES) > 0)
+        if (atomic_compare_exchange_weak(&pool.door, door, *door - 1)) return (int)(*door & PLACES);
+    return 0;
+}
+
+static void leave(void) {
+    atomic_fetch_add(&pool.left, 1);
+    if (!atomic_load(&pool.waited_for)) return;
+    pthread_mutex_lock(&pool.lock);
+    pthread_cond_signal(&pool.all_left);
+    pthread_mutex_unlock(&pool.lock);
 }
 
 static void *work(void *unused) {
     struct worker self = {.thread = pthread_self(), .wake = PTHREAD_COND_INITIALIZER};
-    unsigned seen = 0;
     (void)unused;
-    pthread_mutex_lock(&pool.lock);
     for (;;) {
-        struct job *const job = pool.job;
-        seen = atomic_load(&pool.jobs);
-        if (job && job->joined < job->threads - 1) {
-            const int worker = ++job->joined;
-            atomic_fetch_add(&pool.in_job, 1);
-            pthread_mutex_unlock(&pool.lock);
-            run_tasks(job, worker);
-            pthread_mutex_lock(&pool.lock);
-            if (atomic_fetch_sub(&pool.in_job, 1) == 1) pthread_cond_signal(&pool.left);
+        unsigned long long door;
+        const int place = join(&door);
+        if (place > 0) {
+            run_tasks(pool.job, place);
+            leave();
         }
-        pthread_mutex_unlock(&pool.lock);
-        for (int looks = 0; looks < LOOKS && atomic_load_explicit(&pool.jobs, memory_order_relaxed) == seen; looks++)
-            rest();
-        pthread_mutex_lock(&pool.lock);
-        if (atomic_load(&pool.jobs) == seen) sleep_until_woken(&self);
+        wait_for_job(&self, door);
     }
     return NULL;
 }
@@ -174,38 +196,50 @@ static void start(int workers) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* Until all that joined the job, which is closed, have left it. */
+static void wait_until_left(int joined) {
+    for (int looks = 0; looks < LOOKS; looks++) {
+        if (atomic_load(&pool.left) == joined) return;
+        rest();
+    }
+    pthread_mutex_lock(&pool.lock);
+    atomic_store(&pool.waited_for, true);
+    while (atomic_load(&pool.left) < joined) pthread_cond_wait(&pool.all_left, &pool.lock);
+    atomic_store(&pool.waited_for, false);
+    pthread_mutex_unlock(&pool.lock);
+}
+
 void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
     if (threads > tasks) threads = (int)tasks;
     if (threads <= 1 || this_worker >= 0 || atomic_exchange(&pool.claimed, true)) {
         for (ptrdiff_t i = 0; i < tasks; i++) task(context, i, this_worker >= 0 ? this_worker : 0);
         return;
     }
-    struct job job = {.task = task, .context = context, .tasks = tasks, .threads = threads};
+    struct job job = {.task = task, .context = context, .tasks = tasks};
+    const unsigned long long places = (unsigned long long)threads - 1;
+    pool.job = &job;
+    atomic_store(&pool.left, 0);
     pthread_mutex_lock(&pool.lock);
     if (pool.workers < threads - 1) start(threads - 1);
-    pool.job = &job;
-    atomic_fetch_add(&pool.jobs, 1);
-    wake(threads - 1);
+    atomic_store(&pool.door, (atomic_load(&pool.door) | PLACES) + 1 + places);
+    wake(threads - 1 - (pool.workers - pool.sleepers));
     pthread_mutex_unlock(&pool.lock);
     run_tasks(&job, 0);
-    pthread_mutex_lock(&pool.lock);
-    pool.job = NULL;
-    pthread_mutex_unlock(&pool.lock);
-    for (int looks = 0; looks < LOOKS && atomic_load(&pool.in_job) > 0; looks++) rest();
-    pthread_mutex_lock(&pool.lock);
-    while (atomic_load(&pool.in_job) > 0) pthread_cond_wait(&pool.left, &pool.lock);
-    pthread_mutex_unlock(&pool.lock);
+    wait_until_left((int)(places - (atomic_fetch_and(&pool.door, ~PLACES) & PLACES)));
     atomic_store(&pool.last, now());
     atomic_store(&pool.claimed, false);
 }
 
 int pg_threads_worth(double nanoseconds) {
-    const int threads = pg_num_threads();
-    if (nanoseconds < 2.0 * WORTH_A_THREAD || threads == 1 || this_worker >= 0) return 1;
+    const int most = pg_num_threads();
+    if (nanoseconds < 4.0 * COST_OF_A_THREAD || most == 1 || this_worker >= 0) return 1;
     /* To wake workers takes as long as a short job. Who has but one does it alone; others soon find workers awake. */
     const long long time = now(), pause = time - atomic_exchange(&pool.last, time);
     if (nanoseconds < WORTH_WAKING && pause > QUICKLY) return 1;
-    return nanoseconds < (double)threads * WORTH_A_THREAD ? (int)(nanoseconds / WORTH_A_THREAD) : threads;
+    /* nanoseconds / threads + threads COST_OF_A_THREAD is least */
+    double threads = 2;
+    while (threads < most && (threads + 1) * (threads + 1) * COST_OF_A_THREAD <= nanoseconds) threads++;
+    return (int)threads;
 }
 
 /* Visible from outside, for threadpoolctl finds the library by them. */

@@ -1,5 +1,5 @@
-/* The worker pool from several threads at once, for ThreadSanitizer: every task must run exactly once; and the choice of
- * threads for short and long work. Compile it with the .c files of csrc. */
+/* The worker pool from several threads at once, for ThreadSanitizer: every task must run exactly once, no two at a time under
+ * one worker's number; and the choice of threads for short and long work. Compile it with the .c files of csrc. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdio.h>
@@ -10,10 +10,11 @@
 #include "pygrad.h"
 #include "threads.h"
 
-enum { CALLERS = 4, CALLS = 300, TASKS = 37, N = 160 };
+enum { CALLERS = 4, MOST_THREADS = 5, CALLS = 300, TASKS = 37, N = 160 };
 
 struct tally {
-    int ran[TASKS]; /* not atomic: tasks of one call must not meet */
+    int threads;
+    int ran[TASKS], by_worker[MOST_THREADS]; /* not atomic: tasks of one call must not meet, nor those of one worker */
 };
 
 static void inner_task(void *context, ptrdiff_t index, int worker) {
@@ -24,7 +25,8 @@ static void inner_task(void *context, ptrdiff_t index, int worker) {
 static void count_task(void *context, ptrdiff_t index, int worker) {
     struct tally *const tally = context;
     int inner[3] = {0};
-    if (worker < 0 || worker >= 5) abort();
+    if (worker < 0 || worker >= tally->threads) abort();
+    tally->by_worker[worker]++;
     pg_parallel(4, 3, inner_task, inner); /* runs within the task */
     tally->ran[index] += inner[0] == 1 && inner[1] == 1 && inner[2] == 1;
 }
@@ -36,8 +38,11 @@ static void *call(void *wrong) {
     const source_f32 from = {a, N, 1, false};
     const target_f32 to = {c, N, 1, false};
     for (int i = 0; i < CALLS; i++) {
-        struct tally tally = {{0}};
-        pg_parallel(1 + i % 5, TASKS, count_task, &tally);
+        struct tally tally = {.threads = 1 + i % MOST_THREADS};
+        pg_parallel(tally.threads, TASKS, count_task, &tally);
+        int tasks = 0;
+        for (int worker = 0; worker < MOST_THREADS; worker++) tasks += tally.by_worker[worker];
+        if (tasks != TASKS) *(int *)wrong = 1;
         for (int task = 0; task < TASKS; task++)
             if (tally.ran[task] != 1) *(int *)wrong = 1;
         if (i % 50 == 0 && pg_kernels_f32->matmul(N, N, N, from, from, to) != PG_OK) *(int *)wrong = 1;
@@ -47,9 +52,16 @@ static void *call(void *wrong) {
     return NULL;
 }
 
-/* Short work after a pause is done alone, more of it at once is not, unless that too was held up; long work never is. */
+/* Short work after a pause is done alone, more of it at once is not, unless that too was held up; long work never is. Four
+ * times the work is worth twice the threads. */
 static int chooses_wrongly(void) {
     int together = 0;
+    pg_set_num_threads(16);
+    for (int threads = 8; threads <= 32; threads++) {
+        const double work = 7500.0 * threads * threads;
+        if (pg_threads_worth(work) != (threads < 16 ? threads : 16)) return 1;
+        if (threads <= 16 && pg_threads_worth(work - 1) != threads - 1) return 1;
+    }
     pg_set_num_threads(2);
     for (int i = 0; i < 20; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
