@@ -230,15 +230,16 @@ void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
     atomic_store(&pool.claimed, false);
 }
 
-int pg_threads_worth(double nanoseconds) {
+int pg_threads_worth(double nanoseconds, int jobs) {
     const int most = pg_num_threads();
-    if (nanoseconds < 4.0 * COST_OF_A_THREAD || most == 1 || this_worker >= 0) return 1;
+    const double cost = (double)jobs * COST_OF_A_THREAD;
+    if (nanoseconds < 4 * cost || most == 1 || this_worker >= 0) return 1;
     /* To wake workers takes as long as a short job. Who has but one does it alone; others soon find workers awake. */
     const long long time = now(), pause = time - atomic_exchange(&pool.last, time);
     if (nanoseconds < WORTH_WAKING && pause > QUICKLY) return 1;
-    /* nanoseconds / threads + threads COST_OF_A_THREAD is least */
+    /* nanoseconds / threads + threads cost is least */
     double threads = 2;
-    while (threads < most && (threads + 1) * (threads + 1) * COST_OF_A_THREAD <= nanoseconds) threads++;
+    while (threads < most && (threads + 1) * (threads + 1) * cost <= nanoseconds) threads++;
     return (int)threads;
 }
 

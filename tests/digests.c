@@ -95,7 +95,7 @@ static void PASTE(print_digests, T)(const char *isa) {
             const pg_array X = AT(x, m, k), W = AT(w, k, n), B = AT(b, 1, n), Y = AT(y, m, n), DZ = AT(dz, m, n);
             const pg_array Z = AT(z, m, n), DX = AT(dx, m, k), DW = AT(dw, k, n), DB = AT(db, 1, n);
             double loss = 0;
-            pg_threads_worth(1e9); /* short work that follows at once is for threads too */
+            pg_threads_worth(1e9, 1); /* short work that follows at once is for threads too */
             switch (kernel) {
             case 0:
                 PASTE(pg_matmul, T)(X, W, Z);

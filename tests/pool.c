@@ -53,22 +53,23 @@ static void *call(void *wrong) {
 }
 
 /* Short work after a pause is done alone, more of it at once is not, unless that too was held up; long work never is. Four
- * times the work is worth twice the threads. */
+ * times the work is worth twice the threads, in four jobs no more. */
 static int chooses_wrongly(void) {
     int together = 0;
     pg_set_num_threads(16);
     for (int threads = 8; threads <= 32; threads++) {
         const double work = 7500.0 * threads * threads;
-        if (pg_threads_worth(work) != (threads < 16 ? threads : 16)) return 1;
-        if (threads <= 16 && pg_threads_worth(work - 1) != threads - 1) return 1;
+        if (pg_threads_worth(work, 1) != (threads < 16 ? threads : 16)) return 1;
+        if (threads <= 16 && pg_threads_worth(work - 1, 1) != threads - 1) return 1;
+        if (pg_threads_worth(4 * work, 4) != pg_threads_worth(work, 1)) return 1;
     }
     pg_set_num_threads(2);
     for (int i = 0; i < 20; i++) {
         nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
-        if (pg_threads_worth(1e5) != 1) return 1;
-        together += pg_threads_worth(1e5) == 2;
+        if (pg_threads_worth(1e5, 1) != 1) return 1;
+        together += pg_threads_worth(1e5, 1) == 2;
         nanosleep(&(struct timespec){.tv_nsec = 3000000}, NULL);
-        if (pg_threads_worth(1e6) != 2) return 1;
+        if (pg_threads_worth(1e6, 1) != 2) return 1;
     }
     return together == 0;
 }
