@@ -6,6 +6,7 @@
 #define ISA_NAME avx2
 #define ISA_TARGET "avx2,fma"
 #include "target.h"
+#include "unroll.h"
 
 /* 16 registers: 12 accumulators, 2 vectors of b, one of a */
 #define TILE_LIST(X) X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
@@ -49,7 +50,7 @@ static inline wide wide_muladd(wide a, wide b, wide c) { return _mm256_fmadd_pd(
 /* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m256 v[4];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int i = 0; i < 4; i++) {
         v[i] = _mm256_castps128_ps256(_mm_loadu_ps(row[i] + column));
         v[i] = _mm256_insertf128_ps(v[i], _mm_loadu_ps(row[4 + i] + column), 1);
@@ -66,7 +67,7 @@ static inline void load_transposed(const real *const row[LANES], ptrdiff_t colum
 /* Row 2q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m256d v[2];
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int i = 0; i < 2; i++) {
         v[i] = _mm256_castpd128_pd256(_mm_loadu_pd(row[i] + column));
         v[i] = _mm256_insertf128_pd(v[i], _mm_loadu_pd(row[2 + i] + column), 1);

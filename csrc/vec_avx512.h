@@ -5,6 +5,7 @@
 #define ISA_NAME avx512
 #define ISA_TARGET "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma"
 #include "target.h"
+#include "unroll.h"
 
 /* 32 registers: 28 accumulators, 2 vectors of b, a from memory */
 #define TILE_LIST(X)                                                                                                   \
@@ -55,7 +56,7 @@ static inline vec zip_high(vec a, vec b) {
 /* Row 4q + i goes to lane group q of v[i], then each lane group is transposed. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m512 v[4];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int i = 0; i < 4; i++) {
         v[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + column));
         v[i] = _mm512_mask_broadcast_f32x4(v[i], 0x00f0, _mm_loadu_ps(row[4 + i] + column));
@@ -83,18 +84,18 @@ static inline vec zip_high(vec a, vec b) {
 /* Rows i and 2 + i, and 4 + i and 6 + i, go to the halves of v[i] and v[2 + i]. */
 static inline void load_transposed(const real *const row[LANES], ptrdiff_t column, vec out[TRANSPOSED]) {
     __m512d v[4], t[4];
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int i = 0; i < 4; i++) {
         const int upper = i / 2 * 4 + i % 2;
         v[i] = _mm512_mask_broadcast_f64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(row[upper] + column)), 0xf0,
                                            _mm256_loadu_pd(row[upper + 2] + column));
     }
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int i = 0; i < 4; i += 2) {
         t[i] = _mm512_unpacklo_pd(v[i], v[i + 1]);
         t[i + 1] = _mm512_unpackhi_pd(v[i], v[i + 1]);
     }
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int i = 0; i < 2; i++) {
         out[i] = _mm512_shuffle_f64x2(t[i], t[2 + i], 0x88);
         out[2 + i] = _mm512_shuffle_f64x2(t[i], t[2 + i], 0xdd);
