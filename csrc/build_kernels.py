@@ -32,8 +32,8 @@ def compiler_is_gcc() -> bool:
 
 
 if compiler_is_gcc():
-    # Without passes of GCC 12 that make the library 9 percent larger, compressed, and kernels at most 2 percent faster. (One
-    # of them, vectors of addresses, makes layers of few columns slower by a tenth.)
+    # Without passes of GCC 12 that make the library 9 percent larger, compressed, and kernels at most 2 percent faster.
+    # (One of them, for vectors made of scalars, makes layers of few columns a tenth slower.)
     FLAGS += ["-fno-tree-pre", "-fno-schedule-insns2", "-fno-caller-saves", "-fno-tree-loop-distribute-patterns"]
     FLAGS += ["-fno-tree-slp-vectorize", "-fno-code-hoisting", "-fno-align-jumps", "-fno-align-labels"]
 
