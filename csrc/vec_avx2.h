@@ -34,46 +34,29 @@ static inline mask first(ptrdiff_t n) {
 
 #include "vec_x86.h"
 
-/* In pieces: AMD's CPUs take 16 cycles and more for a masked store. */
-#if REAL_BITS == 32
+/* In pieces of 16, 8 and 4 bytes, whatever the dtype: AMD's CPUs take 16 cycles and more for a masked store. */
 static inline void store_first(real *p, vec v, mask m) {
-    int lanes = _mm256_movemask_ps(_mm256_castsi256_ps(m));
-    if (lanes & 1 << 7) {
+    int floats = _mm256_movemask_ps((__m256)m);
+    if (floats & 1 << 7) {
         store(p, v);
         return;
     }
-    __m128 rest = _mm256_castps256_ps128(v);
-    if (lanes & 1 << 3) {
-        _mm_storeu_ps(p, rest);
-        rest = _mm256_extractf128_ps(v, 1);
-        p += 4;
-        lanes >>= 4;
+    float *to = (float *)p;
+    __m128 rest = _mm256_castps256_ps128((__m256)v);
+    if (floats & 1 << 3) {
+        _mm_storeu_ps(to, rest);
+        rest = _mm256_extractf128_ps((__m256)v, 1);
+        to += 4;
+        floats >>= 4;
     }
-    if (lanes & 1 << 1) {
-        _mm_storel_pi((__m64 *)p, rest);
+    if (floats & 1 << 1) {
+        _mm_storel_pi((__m64 *)to, rest);
         rest = _mm_movehl_ps(rest, rest);
-        p += 2;
-        lanes >>= 2;
+        to += 2;
+        floats >>= 2;
     }
-    if (lanes & 1) _mm_store_ss(p, rest);
+    if (REAL_BITS == 32 && floats & 1) _mm_store_ss(to, rest);
 }
-#else
-static inline void store_first(real *p, vec v, mask m) {
-    int lanes = _mm256_movemask_pd(_mm256_castsi256_pd(m));
-    if (lanes & 1 << 3) {
-        store(p, v);
-        return;
-    }
-    __m128d rest = _mm256_castpd256_pd128(v);
-    if (lanes & 1 << 1) {
-        _mm_storeu_pd(p, rest);
-        rest = _mm256_extractf128_pd(v, 1);
-        p += 2;
-        lanes >>= 2;
-    }
-    if (lanes & 1) _mm_store_sd(p, rest);
-}
-#endif
 static inline vec load_first(const real *p, mask m) { return V(maskload)(p, m); }
 static inline vec where_negative(vec x, vec a, vec b) { return V(blendv)(b, a, x); }
 static inline vec zip_low(vec a, vec b) { return V(permute2f128)(V(unpacklo)(a, b), V(unpackhi)(a, b), 0x20); }
