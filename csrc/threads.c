@@ -22,12 +22,13 @@
 /* Measured: a worker that looks for a job begins after half a microsecond, one that sleeps after 30 to 110, the longer the
  * longer its CPU was idle. */
 enum {
-    LOOKS = 10000,           /* before sleep: 100 to 400 microseconds */
-    STACK = 1024 * 1024,     /* bytes: a task needs some 30 KB */
-    COST_OF_A_THREAD = 7500, /* nanoseconds */
-    WORTH_WAKING = 200000,   /* nanoseconds of work for all */
-    QUICKLY = 1000000,       /* nanoseconds: what comes so soon belongs together */
-    SHARED_LINE = 64         /* bytes that one core writes at a time */
+    LOOKS = 10000,          /* before sleep: 100 to 400 microseconds */
+    STACK = 1024 * 1024,    /* bytes: a task needs some 30 KB */
+    WORTH_SHARING = 30000,  /* nanoseconds of work */
+    COST_OF_ONE_MORE = 500, /* nanoseconds, of a thread beside others */
+    WORTH_WAKING = 200000,  /* nanoseconds of work for all */
+    QUICKLY = 1000000,      /* nanoseconds: what comes so soon belongs together */
+    SHARED_LINE = 64        /* bytes that one core writes at a time */
 };
 
 struct job {
@@ -232,12 +233,12 @@ void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
 
 int pg_threads_worth(double nanoseconds, int jobs) {
     const int most = pg_num_threads();
-    const double cost = (double)jobs * COST_OF_A_THREAD;
-    if (nanoseconds < 4 * cost || most == 1 || this_worker >= 0) return 1;
+    if (nanoseconds < (double)jobs * WORTH_SHARING || most == 1 || this_worker >= 0) return 1;
     /* To wake workers takes as long as a short job. Who has but one does it alone; others soon find workers awake. */
     const long long time = now(), pause = time - atomic_exchange(&pool.last, time);
     if (nanoseconds < WORTH_WAKING && pause > QUICKLY) return 1;
-    /* nanoseconds / threads + threads cost is least */
+    /* nanoseconds / threads + threads * cost is least */
+    const double cost = (double)jobs * COST_OF_ONE_MORE;
     double threads = 2;
     while (threads < most && (threads + 1) * (threads + 1) * cost <= nanoseconds) threads++;
     return (int)threads;

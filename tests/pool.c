@@ -56,11 +56,11 @@ static void *call(void *wrong) {
  * times the work is worth twice the threads, in four jobs no more. */
 static int chooses_wrongly(void) {
     int together = 0;
-    pg_set_num_threads(16);
-    for (int threads = 8; threads <= 32; threads++) {
-        const double work = 7500.0 * threads * threads;
-        if (pg_threads_worth(work, 1) != (threads < 16 ? threads : 16)) return 1;
-        if (threads <= 16 && pg_threads_worth(work - 1, 1) != threads - 1) return 1;
+    pg_set_num_threads(40);
+    for (int threads = 21; threads <= 80; threads++) {
+        const double work = 500.0 * threads * threads;
+        if (pg_threads_worth(work, 1) != (threads < 40 ? threads : 40)) return 1;
+        if (threads <= 40 && pg_threads_worth(work - 1, 1) != threads - 1) return 1;
         if (pg_threads_worth(4 * work, 4) != pg_threads_worth(work, 1)) return 1;
     }
     pg_set_num_threads(2);
