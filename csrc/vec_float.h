@@ -8,13 +8,9 @@ static inline wide wide_load(const double *p) {
     return v;
 }
 static inline void wide_store(double *p, wide v) { memcpy(p, &v, sizeof v); }
-static inline void store_double(double *d, vec v) {
-    wide_store(d, widen_low(v));
-    wide_store(d + LANES / 2, widen_high(v));
-}
-static inline void add_double(double *d, vec v) {
-    wide_store(d, wide_load(d) + widen_low(v));
-    wide_store(d + LANES / 2, wide_load(d + LANES / 2) + widen_high(v));
+static inline void sum_double(double *d, const double *before, vec v) {
+    wide_store(d, wide_load(before) + widen_low(v));
+    wide_store(d + LANES / 2, wide_load(before + LANES / 2) + widen_high(v));
 }
 static inline void add_squares(double *d, vec v) {
     const wide low = widen_low(v), high = widen_high(v);

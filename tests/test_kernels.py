@@ -630,8 +630,12 @@ def test_instruction_sets_give_the_same_bits() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
-    "shape", [(300, 2600, 40), (59, 5000, 70), (5, 4300, 600), (300, 4100, 3), (285, 700, 90), (30, 2600, 150)]
-)
+    "shape",
+    [
+        (300, 2600, 40), (59, 5000, 70), (5, 4300, 600), (300, 4100, 3), (285, 700, 90), (30, 2600, 150),
+        (16, 700, 2100), (60, 2600, 2100),
+    ],
+)  # fmt: skip
 def test_rows_of_long_sums_are_those_of_the_model(shape: tuple[int, int, int], dtype: Any, isa: str) -> None:
     """Sums of several groups, in shapes whose last rows are computed another way than those before."""
     m, k, n = shape

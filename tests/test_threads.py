@@ -125,13 +125,14 @@ def test_threadpoolctl_governs_pygrad() -> None:
     assert pygrad.get_num_threads() == 3
 
 
-# rows, inner, columns that threads are worth: by parts of the result, parts of panels, blocks and groups of rows, and
-# groups of the sum
+# rows, inner, columns that threads are worth: by parts of the result, bands of its rows, parts of panels, blocks and
+# groups of rows, and groups of the sum
 SHAPES = [
     (2100, 300, 130), (300, 310, 290), (5000, 70, 20), (40000, 12, 2), (33000, 130, 1), (9001, 33, 64), (2, 3, 300000),
     (1, 700, 3000), (9000, 1, 9), (260, 5, 2000), (4097, 257, 65), (2048 * 8, 7, 5),
     (700, 400, 4), (2500, 128, 1), (6100, 40, 3), (3000, 900, 8),
     (1500, 12, 12), (900, 3, 1001), (4400, 30, 70), (20000, 12, 100), (512, 1, 9000),
+    (900, 2500, 150), (1000, 2200, 530), (16, 2600, 2100), (60, 700, 2100), (10000, 12, 2), (10000, 64, 16),
 ]  # fmt: skip
 
 
