@@ -464,7 +464,8 @@ print(peak() - before)
 )
 def test_scratch_does_not_grow_with_the_columns() -> None:
     """Of z, 300 x 400 000, there would be 480 MB; there are 4, and for each thread at most 2 of packed operands."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "PYGRAD_NUM_THREADS": "2"}
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = {**os.environ, "PYTHONPATH": path, "PYGRAD_NUM_THREADS": "2"}
     command = [sys.executable, "-c", SCRATCH_OF_A_WIDE_LAYER]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert int(run.stdout) < 16 * 1024  # in units of 1 KB
