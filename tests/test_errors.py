@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -232,6 +232,17 @@ def test_a_source_folder_without_kernels_says_how_to_build_them(tmp_path: Path) 
     assert "pip install -e ." in done.stderr
 
 
+@pytest.fixture
+def address_space_of_a_terabyte() -> Iterator[None]:
+    """Limit the memory that can be asked for: systems that always overcommit (Linux can) give any amount."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (2**40, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@pytest.mark.usefixtures("address_space_of_a_terabyte")
 def test_sizes_beyond_all_memory_raise_memory_error() -> None:
     one = np.ones(1, np.float32)
     for rows, columns in ((256, 2**50), (256, 2**53), (256, 2**54), (8, 2**58)):
