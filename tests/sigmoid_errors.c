@@ -10,6 +10,9 @@
  *     tie FUNCTION Y Z                       Y's exact value lies within 2**-44 of its size from a tie; rounded it is Z
  *     ISA FUNCTION COUNT MISROUNDED MAX_ULP  over all arguments
  *
+ * where the FUNCTION "layer" is the gradient by x of a layer with x = Y, w = 1 and b = 0, which computes both at once: it is
+ * to be what their exact values, rounded, give (an error of 1 ULP otherwise).
+ *
  *     sigmoid_errors float64
  *
  * does the same, without the ties, for POINTS random arguments spread evenly over the doubles, and for the neighbours of
@@ -82,8 +85,8 @@ static struct dd exp_minus(double t, int exponent) {
     return dd_scaled(e, ldexp(1, exponent - (int)n));
 }
 
-enum { SIGMOID, SLOPE, FUNCTIONS };
-static const char *const function_names[] = {"sigmoid", "slope"};
+enum { SIGMOID, SLOPE, FUNCTIONS, LAYER = FUNCTIONS, CHECKS };
+static const char *const function_names[] = {"sigmoid", "slope", "layer"};
 
 /* Of t >= 0, all times 2**exponent: s(t), s(-t), s'(t) */
 static void exact_values(double t, int exponent, struct dd *large, struct dd *small, struct dd *slope) {
@@ -99,7 +102,7 @@ static int isa_count;
 static struct result {
     uint64_t count, misrounded;
     double worst; /* ULP */
-} results[MAX_ISAS][FUNCTIONS];
+} results[MAX_ISAS][CHECKS];
 
 static void count_result(struct result *r, int misrounded, double error) {
     r->count++;
@@ -172,6 +175,18 @@ static void float32(uint64_t part, uint64_t parts, uint64_t step) {
                     count_result(&results[k][f], z[i] != x->rounded, error);
                 }
                 for (int i = numbers; i < n; i++) count_result(&results[k][f], isnan(z[i]) == 0, 0);
+            }
+            float zero = 0, dw, db;
+            double loss;
+            pg_kernels_f32->dense_sigmoid_value_and_grad(
+                n, 1, 1, (source_f32){y, 1, 1, false}, (source_f32){ones, 1, 1, false},
+                (source_f32){&zero, 0, 1, false}, (target_f32){z, 1, 1, false}, (target_f32){&dw, 1, 1, false},
+                (target_f32){&db, 1, 1, false}, &loss);
+            const float scale = (float)(2.0 / n);
+            for (int i = 0; i < n; i++) {
+                const float dz = exact[SIGMOID][i].rounded * scale, dy = dz * exact[SLOPE][i].rounded;
+                const int wrong = i < numbers ? z[i] != dy : isnan(z[i]) == 0;
+                count_result(&results[k][LAYER], wrong, wrong);
             }
         }
     }
@@ -273,8 +288,9 @@ int main(int count, char **argument) {
     else
         return 2;
     for (int k = 0; k < isa_count; k++)
-        for (int f = 0; f < FUNCTIONS; f++) {
+        for (int f = 0; f < CHECKS; f++) {
             const struct result r = results[k][f];
+            if (r.count == 0) continue;
             printf("%s %s %" PRIu64 " %" PRIu64 " %.6f\n", isa[k], function_names[f], r.count, r.misrounded, r.worst);
         }
     return 0;
