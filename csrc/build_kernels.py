@@ -1,7 +1,6 @@
 """Builds pygrad._kernels with cffi (API mode, out of line). setup.py names `ffibuilder`."""
 
 import os
-import platform
 import shlex
 import subprocess
 import sys
@@ -19,21 +18,20 @@ declarations = "".join(line for line in header.splitlines(keepends=True) if not 
 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
-# Python's own -fwrapv keeps loops from being simplified; no size or index here overflows.
+# Python's own -fwrapv keeps loops from being simplified; sizes and indices of elements do not overflow.
 FLAGS += ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables", "-fno-wrapv"]
 
 
-def compiler_is_gcc() -> bool:
-    """Whether the compiler that setuptools will call is GCC; other compilers refuse its optimisation flags."""
+def what_compiler_says(option: str) -> str:
+    """Return what the compiler that setuptools will call prints for an option; nothing if there is none."""
     command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     try:
-        version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout
-    except OSError:  # there is none, which setuptools says better
-        return False
-    return "Free Software Foundation" in version
+        return subprocess.run([*command, option], capture_output=True, text=True).stdout
+    except OSError:  # setuptools says it better
+        return ""
 
 
-if compiler_is_gcc():
+if "Free Software Foundation" in what_compiler_says("--version"):  # GCC; others refuse its optimisation flags
     # Without passes of GCC 12 that make the library 13 percent larger, compressed, and kernels hardly faster. (One of
     # them, for vectors made of scalars, makes layers of few columns a tenth slower; what others move out of loops
     # leaves too few registers to those.)
@@ -41,7 +39,7 @@ if compiler_is_gcc():
     FLAGS += ["-fno-tree-slp-vectorize", "-fno-code-hoisting", "-fno-inline-small-functions", "-fno-tree-loop-im"]
     FLAGS += ["-fno-move-loop-invariants", "-fno-align-jumps", "-fno-align-labels"]
     FLAGS += ["-falign-loops=64"]  # a line of the instruction cache: else the linker decides on 5 percent of a product
-    if platform.machine() in ("x86_64", "AMD64"):
+    if what_compiler_says("-dumpmachine").startswith("x86_64"):
         FLAGS += ["-mtune=skylake"]  # unlike the default, it keeps no integers in vector registers
 
 ffibuilder = FFI()

@@ -11,7 +11,7 @@
  *     ISA FUNCTION COUNT MISROUNDED MAX_ULP  over all arguments
  *
  * where the FUNCTION "layer" is the gradient by x of a layer with x = Y, w = 1 and b = 0, which computes both at once: it is
- * to be what their exact values, rounded, give (an error of 1 ULP otherwise).
+ * to be what their exact values, rounded, give (an error of 1 ULP otherwise; the rounding of their product may hide one).
  *
  *     sigmoid_errors float64
  *
