@@ -40,7 +40,7 @@ if "Free Software Foundation" in what_compiler_says("--version"):  # GCC; others
     FLAGS += ["-fno-move-loop-invariants", "-fno-align-jumps", "-fno-align-labels"]
     FLAGS += ["-falign-loops=64"]  # a line of the instruction cache: else the linker decides on 5 percent of a product
     if what_compiler_says("-dumpmachine").startswith("x86_64"):
-        FLAGS += ["-mtune=skylake"]  # unlike the default, it keeps no integers in vector registers
+        FLAGS += ["-mtune=skylake"]  # unlike the default, it keeps hardly any integers in vector registers
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)

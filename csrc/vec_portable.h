@@ -122,7 +122,8 @@ static inline wide wide_muladd(wide a, wide b, wide c) { return wide_fmadd(a, b,
 static inline wide wide_muladd(wide a, wide b, wide c) { return a * b + c; }
 #endif
 #endif
-/* LANES doubles at d: set to the sum of those at `before` and v, added v**2 to; and rounded to a vec. For float64 a wide is a vec. */
+/* LANES doubles at d: set to the sum of those at `before` and v, added v**2 to; and rounded to a vec. For float64 a wide is
+ * a vec. */
 #if REAL_BITS == 32
 #include "vec_float.h"
 #else
