@@ -19,7 +19,7 @@ declarations = "".join(line for line in header.splitlines(keepends=True) if not 
 # Contraction would fuse a*b + c where the source does not say fma, differently from compiler to compiler.
 FLAGS = ["-std=c11", "-O2", "-ffp-contract=off", "-pthread", "-Wall", "-Wextra"]
 # Python's own -fwrapv keeps loops from being simplified; sizes and indices of elements do not overflow.
-FLAGS += ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables", "-fno-wrapv"]
+FLAGS += ["-fvisibility=hidden", "-g0", "-fno-asynchronous-unwind-tables", "-fno-wrapv", "-ffunction-sections"]
 
 
 def what_compiler_says(option: str) -> str:
@@ -51,5 +51,7 @@ ffibuilder.set_source(
     depends=REST,  # rebuilds when one changes, and brings them into the sdist
     include_dirs=[str(FOLDER)],
     extra_compile_args=FLAGS if sys.platform != "win32" else [],
-    extra_link_args=["-Wl,-s"] if sys.platform == "linux" else [],  # without symbols: a fifth of the size
+    # Without symbols, a fifth of the size. And a function's forms for all ISAs and dtypes lie side by side: alike as
+    # they are, they take a fifth less in a wheel, whose compression looks back 32 KB.
+    extra_link_args=["-Wl,-s", "-Wl,--sort-section=name"] if sys.platform == "linux" else [],
 )
