@@ -697,6 +697,29 @@ def test_outputs_larger_than_caches(m: int, k: int, n: int, dtype: Any, isa: str
             assert np.array_equal(kernels.add(out, b[0]), out + b[0])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("columns", range(1, 10))
+def test_gradients_of_rows_of_any_length(columns: int, dtype: Any, isa: str) -> None:
+    """Vectors of any lanes, up to nine and a part of one, in one pass or more: the bits of products, and no others."""
+    rows = 37
+    for inner in (*range(1, 40), *range(43, 150, 9)):
+        x, w, b = random_inputs(KERNELS["dense_sigmoid"], dtype, rows, columns, inner)
+        y = kernels.add(kernels.matmul(x, w), b)
+        z = kernels.sigmoid(y)
+        dy = kernels.sigmoid_backward(z * z.dtype.type(2.0 / rows), y)
+        expected = (kernels.matmul(dy, w.T), kernels.matmul(x.T, dy), kernels.matmul(np.ones((1, rows), dtype), dy)[0])
+        wide = np.zeros((inner, 40), dtype)  # so many columns are not few
+        wide[:, :columns] = w
+        assert same_bits(kernels.matmul(x, w), kernels.matmul(x, wide)[:, :columns])
+        for pitch in (inner, inner + 3):
+            memory: Array = np.full(rows * pitch + 32, 7, dtype)
+            dx = memory[: rows * pitch].reshape(rows, pitch)[:, :inner]
+            got = kernels.dense_sigmoid_value_and_grad(x, w, b, out=(dx, None, None))[1]
+            _assert_same(got, expected, (inner, pitch))
+            dx[...] = 7
+            assert (memory == 7).all()
+
+
 @pytest.mark.usefixtures("restore_threads")
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("columns", "inner"), [(1, 128), (2, 12), (3, 65), (7, 34), (9, 60)])
