@@ -124,7 +124,8 @@ def default_cases() -> list[Case]:
     """Return all cases, the layers first."""
     layers = [
         (10, 12, 2, True), (256, 128, 64, True), (1024, 512, 512, True), (4096, 1024, 1024, False),
-        (65_536, 784, 128, False), (1_000_000, 12, 2, True), (200_000, 128, 1, False), (100_000, 64, 16, False),
+        (65_536, 784, 128, False), (1_000_000, 12, 2, True), (200_000, 128, 1, False), (100_000, 64, 5, False),
+        (100_000, 64, 16, False),
     ]  # fmt: skip
     cases = [
         layer_case(VALUE_AND_GRAD, r, k, c, out=out, quick=quick and (out or r < 1000))
@@ -132,7 +133,7 @@ def default_cases() -> list[Case]:
     ]
     cases.append(notebook_case())
     for function in ("dense_sigmoid", "dense_sigmoid_backward"):
-        for r, k, c in ((10, 12, 2), (1024, 512, 512), (1_000_000, 12, 2)):
+        for r, k, c in ((10, 12, 2), (1024, 512, 512), (1_000_000, 12, 2), (200_000, 128, 1)):
             cases.append(layer_case(function, r, k, c, out=r > 1000, quick=r == 10))
     products = [
         (4, 4, 4, False), (10, 12, 2, True), (32, 32, 32, False), (64, 64, 64, True), (100, 100, 100, False),
