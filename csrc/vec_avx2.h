@@ -11,7 +11,8 @@
 /* 16 registers: 12 accumulators, 2 vectors of b, one of a */
 #define TILE_LIST(X) X(6, 2) X(6, 1) X(4, 2) X(4, 1) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
 /* The caches are smaller than those of CPUs with AVX-512, and Zen 3 reads rows side by side faster by itself. */
-enum { TILE_ROWS = 6, L2_CACHE = 512 * 1024, FETCH_ROWS_OF_B = 0, FEW_IN_PRODUCTS = 6, FEW_IN_GRADIENTS = 4 };
+enum { TILE_ROWS = 6, L2_CACHE = 512 * 1024, FETCH_ROWS_OF_B = 0 };
+enum { FEW_IN_PRODUCTS = 6, FEW_IN_GRADIENTS = 4, FEW_BEHIND = 2 };
 #if REAL_BITS == 32
 #define FEW_COLUMNS 8
 #else

@@ -13,7 +13,8 @@
     X(14, 1)                                                                                                           \
     X(8, 2)                                                                                                            \
     X(8, 1) X(6, 4) X(6, 1) X(4, 4) X(4, 2) X(4, 1) X(2, 8) X(2, 4) X(2, 2) X(2, 1) X(1, 8) X(1, 4) X(1, 2) X(1, 1)
-enum { TILE_ROWS = 14, L2_CACHE = 1024 * 1024, FETCH_ROWS_OF_B = 1, FEW_IN_PRODUCTS = 8, FEW_IN_GRADIENTS = 8 };
+enum { TILE_ROWS = 14, L2_CACHE = 1024 * 1024, FETCH_ROWS_OF_B = 1 };
+enum { FEW_IN_PRODUCTS = 8, FEW_IN_GRADIENTS = 8, FEW_BEHIND = 4 };
 #define FEW_COLUMNS 8
 
 #if REAL_BITS == 32

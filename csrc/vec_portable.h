@@ -11,9 +11,11 @@
 #endif
 
 /* The tiles; the rows of the highest one; bytes of a core's L2 cache; whether memory is told early which rows of b it has to
- * deliver, where few are read side by side; how many columns are few always, and the most that ever are: 2, 6 or 8. */
+ * deliver, where few are read side by side; how many columns are few always, and behind whole vectors; and the most that ever
+ * are: 2, 6 or 8. */
 #define TILE_LIST(X) X(4, 2) X(4, 1) X(2, 2) X(2, 1) X(1, 4) X(1, 2) X(1, 1)
-enum { TILE_ROWS = 4, L2_CACHE = 1024 * 1024, FETCH_ROWS_OF_B = 1, FEW_IN_PRODUCTS = 2, FEW_IN_GRADIENTS = 2 };
+enum { TILE_ROWS = 4, L2_CACHE = 1024 * 1024, FETCH_ROWS_OF_B = 1 };
+enum { FEW_IN_PRODUCTS = 2, FEW_IN_GRADIENTS = 2, FEW_BEHIND = 1 };
 #define FEW_COLUMNS 2
 
 #if REAL_BITS == 32
