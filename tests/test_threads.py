@@ -71,7 +71,10 @@ def test_workers_that_were_woken_may_run_anywhere() -> None:
         "import os, time, numpy, pygrad; from pygrad import kernels\n"
         "pygrad.set_num_threads(4); a = numpy.ones((512, 512))\n"
         "for _ in range(3): kernels.matmul(a, a); time.sleep(0.1)\n"
-        "for task in os.listdir('/proc/self/task'): print(sorted(os.sched_getaffinity(int(task))))"
+        "def affinities(): return [os.sched_getaffinity(int(task)) for task in os.listdir('/proc/self/task')]\n"
+        "end = time.monotonic() + 30  # one that waits for a CPU has not run yet\n"
+        "while any(a != os.sched_getaffinity(0) for a in affinities()) and time.monotonic() < end: time.sleep(0.01)\n"
+        "for affinity in affinities(): print(sorted(affinity))"
     )
     tasks = run(code, OPENBLAS_NUM_THREADS="1").stdout.splitlines()
     assert len(tasks) >= 4
@@ -166,6 +169,18 @@ def test_the_same_bits_with_any_number_of_threads(shape: tuple[int, int, int], d
         pygrad.set_num_threads(threads)
         for i, (got, wanted) in enumerate(zip(everything(*arrays), expected, strict=True)):
             assert np.array_equal(got, wanted), (threads, i)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_groups_of_rows_whose_sums_have_no_room_at_once(dtype: type) -> None:
+    """A group's dw has 2 MB of sums, of which each of two threads keeps one: four groups take two rounds."""
+    x, w, b, _ = layer(8192, 270, 1000, dtype, "C")
+    results = []
+    for threads in (1, 2):
+        pygrad.set_num_threads(threads)
+        loss, gradients = kernels.dense_sigmoid_value_and_grad(x, w, b)
+        results.append([loss, *gradients])
+    assert all(np.array_equal(one, two) for one, two in zip(*results, strict=True))
 
 
 def test_calls_from_many_threads_at_once_share_the_pool() -> None:
