@@ -212,8 +212,9 @@ static void wait_until_left(int joined) {
 
 void pg_parallel(int threads, ptrdiff_t tasks, pg_task *task, void *context) {
     if (threads > tasks) threads = (int)tasks;
-    if (threads <= 1 || this_worker >= 0 || atomic_exchange(&pool.claimed, true)) {
-        for (ptrdiff_t i = 0; i < tasks; i++) task(context, i, this_worker >= 0 ? this_worker : 0);
+    const int worker = this_worker;
+    if (threads <= 1 || worker >= 0 || atomic_exchange(&pool.claimed, true)) {
+        for (ptrdiff_t i = 0; i < tasks; i++) task(context, i, worker >= 0 ? worker : 0);
         return;
     }
     struct job job = {.task = task, .context = context, .tasks = tasks};

@@ -469,9 +469,9 @@ def dense_sigmoid_value_and_grad(
 
     z = sigmoid(x @ w + b);  loss = sum(z**2) / r;  dz = 2 z / r;  then as `dense_sigmoid_backward`.
 
-    Of z a thread keeps at most 4 MB at a time, whatever r and c. Sums are kept in float64: of dw and db up to three
-    times, and up to 4 MB more for each thread; and, where 256 rows of z (or all r, if fewer) have more than 4 MB, of dx
-    for up to 512 rows, at most a quarter of the size of w.
+    Of z a thread keeps at most 4 MB at a time, whatever r and c. Sums are kept in float64: of dw and db twice, and
+    up to 4 MB more for each thread; and, where 256 rows of z (or all r, if fewer) have more than 4 MB, of dx for up to
+    512 rows, at most a quarter of the size of w.
 
     Parameters
     ----------
